@@ -1,0 +1,1 @@
+"""Cadence: sequence models as cached, reproducible, comparable runs."""

@@ -1,0 +1,117 @@
+"""The order in which a network sees the examples, and the batches themselves, made in a thread ahead of their use.
+
+The order of round k is drawn from (seed, k) alone, so a training that goes on after an interruption sees what it would
+have seen. Shape legend: N examples, B batch, T time steps.
+"""
+
+import contextlib
+import math
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.dataset import Array, Arrays, Description
+from pipeline.views import View
+
+BATCHES_AHEAD = 3
+Batch = tuple[Array | tuple[Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of one split.
+
+    truncate_steps: cut sequences into calls of so many steps (inputs become (steps, first), `first` [B, 1] being 1
+        where a sequence begins); None leaves them whole.
+    """
+
+    arrays: Arrays
+    view: View
+    description: Description
+    batch_size: int
+    seed: int
+    shuffle: bool
+    truncate_steps: int | None = None
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples the split holds."""
+        return len(next(iter(self.arrays.values())))
+
+    @property
+    def calls_per_batch(self) -> int:
+        """Into how many calls the steps of a sequence are cut."""
+        if self.truncate_steps is None:
+            return 1
+        steps = self.view.targets({name: values[:1] for name, values in self.arrays.items()}, self.description).shape[1]
+        return math.ceil(steps / self.truncate_steps)
+
+    @property
+    def calls_per_epoch(self) -> int:
+        """How many updates one pass over the split makes."""
+        return math.ceil(self.num_examples / self.batch_size) * self.calls_per_batch
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """One pass over the split."""
+        order = np.arange(self.num_examples)
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, number)).permutation(self.num_examples)
+        for start in range(0, len(order), self.batch_size):
+            rows = (
+                np.sort(order[start : start + self.batch_size])
+                if self.shuffle
+                else order[start : start + self.batch_size]
+            )
+            chosen = {name: values[rows] for name, values in self.arrays.items()}
+            yield from self._calls(
+                self.view.inputs(chosen, self.description), self.view.targets(chosen, self.description)
+            )
+
+    def endless(self, first_epoch: int = 0) -> Iterator[Batch]:
+        """Pass after pass."""
+        number = first_epoch
+        while True:
+            yield from self.epoch(number)
+            number += 1
+
+    def _calls(self, inputs: Array, targets: Array) -> Iterator[Batch]:
+        if self.truncate_steps is None:
+            yield inputs, targets
+            return
+        for start in range(0, inputs.shape[1], self.truncate_steps):
+            steps = slice(start, start + self.truncate_steps)
+            first = np.full((len(inputs), 1), float(start == 0), dtype=np.float32)
+            yield (inputs[:, steps], first), targets[:, steps]
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, made in a thread while the network works on the ones before."""
+    made: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=BATCHES_AHEAD)
+    stopped = threading.Event()
+
+    def hand_over(item: Batch | BaseException) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                return made.put(item, timeout=0.1)
+
+    def make() -> None:
+        try:
+            for batch in batches:
+                hand_over(batch)
+                if stopped.is_set():
+                    return
+            hand_over(StopIteration())
+        except Exception as error:  # raised again where the batches are used
+            hand_over(error)
+
+    threading.Thread(target=make, daemon=True, name="batches").start()
+    try:
+        while not isinstance(item := made.get(), BaseException):
+            yield item
+        if not isinstance(item, StopIteration):
+            raise item
+    finally:
+        stopped.set()

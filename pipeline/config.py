@@ -1,0 +1,222 @@
+"""params.yaml as typed, validated objects: the only reader of it.
+
+A stage reads its own block only (`dataset_block`, `variant_block`, ...), so one bad block stops nothing else;
+`check_all` reads everything and collects every error.
+"""
+
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import UserError, choices
+from pipeline.plugins import NAME, load_plugin
+from pipeline.training import Training
+from pipeline.views import VIEWS
+
+PARAMS_FILE = Path("params.yaml")
+SECTIONS = ("datasets", "imports", "derived", "variants")
+
+
+class Block(BaseModel):
+    """One entry of a section."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Splits(Block):
+    """How many examples each split holds."""
+
+    train: int = Field(ge=1)
+    validation: int = Field(ge=1)
+    test: int = Field(ge=1)
+
+
+class DatasetBlock(Block):
+    """`datasets.<name>`: a synthetic dataset."""
+
+    source: str
+    seed: int = Field(ge=0)
+    splits: Splits
+    parameters: Any
+
+
+class ImportBlock(Block):
+    """`imports.<name>`: a dataset from the user's own files; `path` is one file or one folder."""
+
+    path: Path
+    format: str
+    parameters: Any = {}
+
+
+class DerivedBlock(Block):
+    """`derived.<name>`: a dataset computed from another one, and perhaps from a trained variant (`start`)."""
+
+    method: str
+    dataset: str
+    start: str
+    parameters: Any = {}
+
+
+class VariantBlock(Block):
+    """`variants.<name>`: one network trained on one dataset. gate: least (or largest) allowed value by metric."""
+
+    dataset: str
+    start: str
+    view: str
+    task: str
+    model: str
+    network: Any
+    training: Training
+    seed: int = Field(ge=0)
+    gate: dict[str, float]
+
+
+def load_params(path: Path = PARAMS_FILE) -> dict[str, dict[str, Any]]:
+    """The four sections of params.yaml as they stand there."""
+    if not path.is_file():
+        raise UserError(f"{path}: not found; run this from the project's folder")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    for section in content:
+        if section not in SECTIONS:
+            raise UserError(f"{path}: unknown section {section!r}; {choices(str(section), SECTIONS)}")
+    return {section: content.get(section) or {} for section in SECTIONS}
+
+
+def dataset_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> DatasetBlock:
+    """The validated block of a synthetic dataset, its `parameters` as its source's own class."""
+    return _plugin_block(DatasetBlock, "datasets", name, "source", "datasets", params)
+
+
+def import_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> ImportBlock:
+    """The validated block of an import, its `parameters` as its format's own class."""
+    return _plugin_block(ImportBlock, "imports", name, "format", "formats", params)
+
+
+def derived_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> DerivedBlock:
+    """The validated block of a derived dataset, its `parameters` as its method's own class."""
+    params = params or load_params()
+    block = _plugin_block(DerivedBlock, "derived", name, "method", "derivations", params)
+    where = f"{PARAMS_FILE}: derived.{name}"
+    _check_path(block.dataset, f"{where}.dataset", params)
+    _check_path(block.start, f"{where}.start", params)
+    return block
+
+
+def variant_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> VariantBlock:
+    """The validated block of a variant, its `network` as its architecture's own class."""
+    params = params or load_params()
+    block = _block(VariantBlock, "variants", name, params)
+    where = f"{PARAMS_FILE}: variants.{name}"
+    if block.dataset not in dataset_names(params):
+        raise UserError(
+            f"{where}.dataset: no dataset {block.dataset!r}; {choices(block.dataset, dataset_names(params))}"
+        )
+    _check_path(block.start, f"{where}.start", params)
+    if block.start == f"models/{name}/train":
+        raise UserError(f"{where}.start: found its own weights; allowed: data/{block.dataset}, or another variant's")
+    if block.view not in VIEWS:
+        raise UserError(f"{where}.view: found {block.view!r}; {choices(block.view, VIEWS)}")
+    task = load_plugin("tasks", block.task, f"{where}.task")
+    for metric in block.gate:
+        if metric not in task.METRICS:
+            raise UserError(f"{where}.gate: unknown metric {metric!r}; {choices(metric, task.METRICS)}")
+    architecture = load_plugin("models", block.model, f"{where}.model")
+    network = _parameters(architecture, block.network, f"variants.{name}.network")
+    return block.model_copy(update={"network": network})
+
+
+def dataset_names(params: dict[str, dict[str, Any]]) -> list[str]:
+    """All datasets, however they are made."""
+    return [*params["datasets"], *params["imports"], *params["derived"]]
+
+
+def check_all(path: Path = PARAMS_FILE) -> list[str]:
+    """Every error in params.yaml, each in one line; an empty list if there is none."""
+    params = load_params(path)
+    errors = []
+    readers = {"datasets": dataset_block, "imports": import_block, "derived": derived_block, "variants": variant_block}
+    for section, read in readers.items():
+        for name in params[section]:
+            try:
+                block = read(name, params)
+                if isinstance(block, ImportBlock) and not block.path.exists():
+                    raise UserError(
+                        f"{PARAMS_FILE}: imports.{name}.path: {block.path} does not exist; allowed: a file or folder"
+                    )
+            except UserError as error:
+                errors.append(str(error))
+    names = dataset_names(params)
+    errors += [
+        f"{PARAMS_FILE}: dataset name {name!r} is used twice" for name in {n for n in names if names.count(n) > 1}
+    ]
+    return errors
+
+
+def _plugin_block(kind: type[Any], section: str, name: str, key: str, room: str, params: Any) -> Any:
+    """A block whose `parameters` belong to the plug-in that its `key` names."""
+    block = _block(kind, section, name, params or load_params())
+    plugin = load_plugin(room, getattr(block, key), f"{PARAMS_FILE}: {section}.{name}.{key}")
+    parameters = _parameters(plugin, block.parameters, f"{section}.{name}.parameters")
+    return block.model_copy(update={"parameters": parameters})
+
+
+def _block(kind: type[Any], section: str, name: str, params: dict[str, dict[str, Any]]) -> Any:
+    if not re.fullmatch(NAME, str(name)):
+        raise UserError(
+            f"{PARAMS_FILE}: {section}: name {name!r}; allowed: small letters, digits and _ ({NAME.pattern})"
+        )
+    if name not in params[section]:
+        raise UserError(f"{PARAMS_FILE}: {section}: no {name!r}; {choices(name, map(str, params[section]))}")
+    return _validated(kind, params[section][name], f"{section}.{name}")
+
+
+def _parameters(plugin: ModuleType, found: Any, key: str) -> BaseModel:
+    parameters: BaseModel = _validated(plugin.Parameters, found if found is not None else {}, key)
+    return parameters
+
+
+def _validated(kind: type[BaseModel], found: Any, key: str) -> Any:
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        raise UserError("\n".join(_plain(kind, key, problem) for problem in error.errors())) from None
+
+
+def _plain(kind: type[BaseModel], key: str, problem: Any) -> str:
+    """One line for one problem: file, key, value found, what is allowed."""
+    path = ".".join([key, *(str(part) for part in problem["loc"])])
+    if problem["type"] == "extra_forbidden":
+        allowed = _fields(kind, problem["loc"][:-1])
+        return f"{PARAMS_FILE}: {path}: unknown key; {choices(str(problem['loc'][-1]), allowed)}"
+    if problem["type"] == "missing":
+        return f"{PARAMS_FILE}: {path}: is missing"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if problem["type"] == "value_error":
+        return f"{PARAMS_FILE}: {path}: {message}"
+    return f"{PARAMS_FILE}: {path}: found {problem['input']!r}; allowed: {message}"
+
+
+def _fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys of the block at `path` below `kind`."""
+    for part in path:
+        field = kind.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        kind = inner
+    return list(kind.model_fields)
+
+
+def _check_path(path: str, where: str, params: dict[str, dict[str, Any]]) -> None:
+    """`path` must be the output of a stage: data/<dataset>, models/<variant>/train or models/<variant>/export."""
+    allowed = [f"data/{name}" for name in dataset_names(params)]
+    allowed += [f"models/{name}/{stage}" for name in params["variants"] for stage in ("train", "export")]
+    if path not in allowed:
+        raise UserError(f"{where}: found {path!r}; {choices(path, allowed)}")

@@ -1,0 +1,181 @@
+"""What a dataset on disk is: one `.npy` per array and split, and `card.json`, which says what they hold.
+
+Shape legend: N examples, T time steps, H height, W width, C channels.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.errors import UserError
+from pipeline.files import sha256, whole_folder, write_json
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Layout = Literal["arrival_times", "images", "symbols"]
+SPLITS = ("train", "validation", "test")
+CARD_FILE = "card.json"
+
+
+class Description(BaseModel):
+    """What the examples are, as far as their source knows it.
+
+    layout: how the array `x` is to be read:
+        `arrival_times` [N, H, W] unsigned, the frame from which on a pixel is 1 (`num_steps` frames);
+        `images` [N, H, W] or [N, H, W, C] uint8;
+        `symbols` [N, T + 1] unsigned indices into `vocabulary`, each to be predicted from those before it.
+    `images` and `arrival_times` come with `y` [N], an index into `classes`.
+    ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn;
+        empty where nobody knows it (imported data).
+    disjoint: whether no example of one split may occur in another.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    layout: Layout
+    classes: list[str] | None = None
+    vocabulary: list[str] | None = None
+    num_steps: int | None = None
+    ceilings: dict[str, float] = {}
+    disjoint: bool = True
+
+
+class ArrayFacts(BaseModel):
+    """Shape, type and SHA-256 of one stored `.npy` file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shape: list[int]
+    dtype: str
+    sha256: str
+
+
+class Card(Description):
+    """A description together with where the dataset comes from and what is stored."""
+
+    name: str
+    source: str
+    seed: int | None
+    parameters: dict[str, Any]
+    splits: dict[str, dict[str, ArrayFacts]]
+
+    def as_description(self) -> Description:
+        """The description alone."""
+        return Description(**{name: getattr(self, name) for name in Description.model_fields})
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 by `<split>/<array>`."""
+        return {f"{s}/{a}": facts.sha256 for s, arrays in self.splits.items() for a, facts in arrays.items()}
+
+    def num_examples(self, split: str) -> int:
+        """How many examples a split holds."""
+        return next(iter(self.splits[split].values())).shape[0]
+
+    def example_shape(self) -> tuple[int, ...]:
+        """The stored shape of one `x`, without the axis of examples."""
+        return tuple(self.splits["train"]["x"].shape[1:])
+
+
+def array_path(folder: Path, split: str, array: str) -> Path:
+    """Where one array of one split is stored."""
+    return folder / f"{split}_{array}.npy"
+
+
+def save_dataset(
+    folder: Path,
+    splits: Mapping[str, Arrays],
+    description: Description,
+    *,
+    source: str,
+    seed: int | None,
+    parameters: dict[str, Any],
+) -> Card:
+    """Write a dataset: whole or not at all; what stood in `folder` stays until the new one is complete."""
+    _check_arrays(folder.name, splits, description)
+    with whole_folder(folder) as aside:
+        stored: dict[str, dict[str, ArrayFacts]] = {}
+        for split, arrays in splits.items():
+            stored[split] = {}
+            for name, array in arrays.items():
+                path = array_path(aside, split, name)
+                np.save(path, array, allow_pickle=False)
+                stored[split][name] = ArrayFacts(shape=list(array.shape), dtype=array.dtype.str, sha256=sha256(path))
+        card = Card(
+            **description.model_dump(),
+            name=folder.name,
+            source=source,
+            seed=seed,
+            parameters=parameters,
+            splits=stored,
+        )
+        write_json(aside / CARD_FILE, card.model_dump())
+    return card
+
+
+class Dataset:
+    """An opened dataset: its card, and its arrays mapped into memory, not read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.card = read_card(folder)
+
+    def split(self, name: str) -> dict[str, Array]:
+        """The arrays of a split, memory-mapped read-only; an altered or truncated file is a `UserError`."""
+        arrays = {}
+        for array, facts in self.card.splits[name].items():
+            path = array_path(self.folder, name, array)
+            if not path.is_file():
+                raise UserError(f"{path}: is missing; make the dataset again: dvc repro -f on its stage")
+            if sha256(path) != facts.sha256:
+                raise UserError(
+                    f"{path}: its bytes are not those that {CARD_FILE} recorded (sha256 {facts.sha256[:12]}...);"
+                    f" the file was altered or cut off. Remove {self.folder} and run dvc repro"
+                )
+            arrays[array] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return arrays
+
+
+def read_card(folder: Path) -> Card:
+    """Read `card.json` of a dataset."""
+    path = folder / CARD_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no dataset here; make it with: dvc repro, or python -m pipeline generate {folder.name}"
+        )
+    try:
+        return Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: not a dataset card: {error}") from None
+
+
+def _check_arrays(name: str, splits: Mapping[str, Arrays], description: Description) -> None:
+    """Refuse arrays that do not fit together or hold what no model can learn from."""
+    if set(splits) != set(SPLITS):
+        raise UserError(f"dataset {name}: splits are {sorted(splits)}; needed: {', '.join(SPLITS)}")
+    for split, arrays in splits.items():
+        lengths = {array: len(values) for array, values in arrays.items()}
+        if "x" not in arrays:
+            raise UserError(f"dataset {name}, split {split}: no array 'x'; found: {', '.join(arrays) or 'nothing'}")
+        if len(set(lengths.values())) != 1 or not lengths["x"]:
+            raise UserError(f"dataset {name}, split {split}: arrays differ in length or are empty: {lengths}")
+        for array, values in arrays.items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                row = int(np.argmax(~np.isfinite(values).reshape(len(values), -1).all(axis=1)))
+                raise UserError(
+                    f"dataset {name}, split {split}: array {array!r} holds NaN or infinity, first in row {row}"
+                )
+            if values.dtype.kind not in "uif":
+                raise UserError(
+                    f"dataset {name}, split {split}: array {array!r} is {values.dtype}; allowed: integers and floats"
+                )
+        if description.classes and "y" in arrays and int(arrays["y"].max()) >= len(description.classes):
+            raise UserError(
+                f"dataset {name}, split {split}: label {int(arrays['y'].max())} found; "
+                f"allowed: 0 to {len(description.classes) - 1} ({len(description.classes)} classes)"
+            )

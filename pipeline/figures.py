@@ -1,0 +1,132 @@
+"""The pictures of a report: curves, confusion, examples. Drawn without a display, with the same bytes each time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from pipeline.dataset import Array
+
+RIGHT, WRONG, TRAIN, VALIDATION = "#1a7f37", "#cf222e", "#0969da", "#bc4c00"
+FRAMES_SHOWN = 6
+DOTS_PER_INCH = 90
+plt.rcParams.update(
+    {
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "legend.frameon": False,
+        "figure.constrained_layout.use": True,
+    }
+)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG without the date and versions that would change its bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    plt.close(figure)
+
+
+def curves(history: Sequence[dict[str, float]]) -> Figure:
+    """Loss and accuracy of both splits at each validation, over updates."""
+    metrics = [name for name in history[0] if f"val_{name}" in history[0]]
+    figure, axes = plt.subplots(1, len(metrics), figsize=(3.6 * len(metrics), 2.7), squeeze=False)
+    steps = [row["step"] for row in history]
+    for axis, metric in zip(axes[0], sorted(metrics, key=lambda name: name != "loss"), strict=True):
+        for name, label, colour in ((metric, "training", TRAIN), (f"val_{metric}", "validation", VALIDATION)):
+            axis.plot(steps, [row[name] for row in history], color=colour, label=label, marker="o", markersize=3)
+        axis.set(title=metric, xlabel="updates")
+        if metric == "loss":
+            axis.set_yscale("log")
+    axes[0][0].legend()
+    return figure
+
+
+def confusion(actual: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> Figure:
+    """How often each class was answered for each class."""
+    index = {name: place for place, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    for true, answer in zip(actual, predicted, strict=True):
+        counts[index[true], index[answer]] += 1
+    side = 1.6 + 0.36 * len(classes)
+    figure, axis = plt.subplots(figsize=(side, side))
+    axis.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if count > counts[row].sum() / 2 else "black"
+            axis.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
+    axis.set(xlabel="predicted", ylabel="actual", xticks=range(len(classes)), yticks=range(len(classes)))
+    axis.set_xticklabels(classes, rotation=45 if max(map(len, classes)) > 2 else 0)
+    axis.set_yticklabels(classes)
+    axis.grid(visible=False)
+    return figure
+
+
+def clips(clips: Array, captions: Sequence[str], right: Sequence[bool]) -> Figure:
+    """Clips [N, T, H, W, C] as strips of frames from first to last, one strip a row."""
+    num_steps = clips.shape[1]
+    steps = np.unique(np.linspace(0, num_steps - 1, min(FRAMES_SHOWN, num_steps)).round().astype(int))
+    width_of_frame = max(0.35, min(1.1, 1.1 * clips.shape[3] / clips.shape[2]))
+    figure, axes = plt.subplots(
+        len(clips), len(steps), figsize=(1.4 + (width_of_frame + 0.1) * len(steps), 1.25 * len(clips)), squeeze=False
+    )
+    for row, (clip, caption, good) in enumerate(zip(clips, captions, right, strict=True)):
+        for axis, step in zip(axes[row], steps, strict=True):
+            _show(axis, clip[step])
+            if row == 0:
+                axis.set_title(f"frame {step + 1}", fontsize=7)
+        axes[row][0].set_ylabel(
+            caption, color=RIGHT if good else WRONG, rotation=0, ha="right", va="center", fontsize=8
+        )
+    return figure
+
+
+def images(images: Array, captions: Sequence[str], right: Sequence[bool], columns: int = 8) -> Figure:
+    """Images [N, H, W, C] in a grid, each with its caption."""
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * 0.95, rows * 1.15), squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, caption, good in zip(axes.flat, images, captions, right, strict=False):
+        axis.set_axis_on()
+        _show(axis, image)
+        axis.set_title(caption, color=RIGHT if good else WRONG, fontsize=8)
+    return figure
+
+
+def sequences(
+    inputs: Sequence[Sequence[str]], actual: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> Figure:
+    """Sequences as rows of symbols: what is seen at each step and, below it, what is answered."""
+    longest = max(len(sequence) for sequence in inputs)
+    figure, axis = plt.subplots(figsize=(1.2 + 0.45 * longest, 0.9 * len(inputs)))
+    for row, (seen, true, answers) in enumerate(zip(inputs, actual, predicted, strict=True)):
+        for step, (symbol, right, answer) in enumerate(zip(seen, true, answers, strict=True)):
+            axis.text(step, -2 * row, symbol, ha="center", va="center", color="#57606a", fontsize=10)
+            colour = RIGHT if right == answer else WRONG
+            axis.text(step, -2 * row - 0.7, answer, ha="center", va="center", color=colour, fontsize=11, weight="bold")
+        axis.text(-0.8, -2 * row, "sees", ha="right", va="center", fontsize=8, color="#57606a")
+        axis.text(-0.8, -2 * row - 0.7, "answers", ha="right", va="center", fontsize=8)
+    axis.set(xlim=(-2.2, longest - 0.4), ylim=(-2 * len(inputs) + 0.7, 0.6))
+    axis.set_axis_off()
+    return figure
+
+
+def _show(axis: plt.Axes, image: Array) -> None:
+    if image.shape[-1] == 1:
+        axis.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        axis.imshow(image, interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    axis.grid(visible=False)
+    for spine in axis.spines.values():
+        spine.set_visible(True)
+        spine.set_alpha(0.3)

@@ -1,0 +1,192 @@
+"""NumPy arrays in the layout the user declares: one `.npz` file, or a folder of `.npy` files.
+
+Arrays are named `train_x`, `train_y`, `validation_x`, ... `test_y`, or just `x` and `y`, which are then divided by lot.
+Nothing is ever unpickled.
+
+Shape legend: N examples, H height, W width, C channels, L symbols of a sequence.
+"""
+
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.dataset import SPLITS, Array, Arrays, Description, Layout
+from pipeline.errors import UserError
+
+# layout: what `x` must be, by number of axes and type, and in words
+LAYOUTS: dict[Layout, tuple[tuple[int, ...], Callable[[np.dtype[Any]], bool], str]] = {
+    "images": ((3, 4), lambda dtype: dtype == np.uint8, "uint8 [N, H, W] or [N, H, W, C]"),
+    "arrival_times": ((3,), lambda dtype: dtype.kind == "u", "unsigned integers [N, H, W]"),
+    "symbols": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, L]"),
+}
+OWN_OPTION = {"arrival_times": "num_steps", "symbols": "vocabulary"}
+# what zipfile and NumPy raise on damaged bytes (found by flipping them)
+UNREADABLE = (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+
+
+class Parameters(BaseModel):
+    """layout: how `x` is to be read, see `pipeline.dataset.Description`; all but `symbols` need labels `y` [N].
+
+    classes: their names in the order of the labels; by default the labels themselves, "0" up to the highest found.
+    vocabulary: the symbols in the order of their indices (`symbols` only). num_steps: frames (`arrival_times` only).
+    validation_share, test_share, seed: how `x` and `y` are divided where the file holds no separate splits: the
+        examples are shuffled with `seed`; test takes the first of them, validation the last, each rounded down.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layout: Layout
+    classes: list[str] | None = Field(default=None, min_length=1)
+    vocabulary: list[str] | None = Field(default=None, min_length=1)
+    num_steps: int | None = Field(default=None, ge=1)
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _fit_the_layout(self) -> Self:
+        for layout, option in OWN_OPTION.items():
+            if (self.layout == layout) != (getattr(self, option) is not None):
+                raise ValueError(f"layout is {self.layout!r}; {option!r} is needed with {layout!r}, and only there")
+        if self.layout == "symbols" and self.classes:
+            raise ValueError("layout is 'symbols'; 'classes' is allowed only with labels: images, arrival_times")
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share + test_share leave nothing to train on; allowed: less than 1 together")
+        return self
+
+
+def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Description]:
+    """Read `path`, a `.npz` file or a folder of `.npy` files (mapped into memory), as `parameters.layout` says.
+
+    Unreadable, missing, unexpected or unfitting arrays are a `UserError`.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; allowed: a .npz file, or a folder of .npy files")
+    stored = _map_folder(path) if path.is_dir() else _read_npz(path)
+    groups = _group(path, stored, parameters)
+    for prefix, arrays in groups.items():
+        _check(f"{path}, array {prefix}", arrays, parameters)
+    splits = _divide(path, groups[""], parameters) if "" in groups else {s: groups[f"{s}_"] for s in SPLITS}
+
+    classes = parameters.classes
+    if parameters.layout != "symbols" and not classes:
+        highest = max(int(arrays["y"].max()) for arrays in groups.values())
+        classes = [str(label) for label in range(highest + 1)]
+    shape = " x ".join(map(str, splits["train"]["x"].shape[1:]))
+    description = Description(
+        text=f"Imported {parameters.layout.replace('_', ' ')}, {shape}",
+        layout=parameters.layout,
+        classes=classes,
+        vocabulary=parameters.vocabulary,
+        num_steps=parameters.num_steps,
+        disjoint=False,  # collected data may hold an example twice
+    )
+    return splits, description
+
+
+def _map_folder(folder: Path) -> dict[str, Array]:
+    stored: dict[str, Array] = {}
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            stored[path.stem] = mapped = np.lib.format.open_memmap(path, mode="r")
+        except UNREADABLE as error:
+            raise _unreadable(str(path), error) from None
+        expected, found = mapped.offset + mapped.nbytes, path.stat().st_size
+        if found != expected:
+            raise UserError(f"{path}: is too long: expected {expected} bytes, found {found}; get or make it again")
+    return stored
+
+
+def _read_npz(path: Path) -> dict[str, Array]:
+    if not zipfile.is_zipfile(path):
+        raise UserError(
+            f"{path}: not a .npz file (a zip archive), or cut off; allowed: a whole .npz, or a folder of .npy"
+        )
+    stored, where = {}, str(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                where = f"{path}, member {member}"
+                with archive.open(member) as file:
+                    stored[member.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
+                    file.read()  # the checksum is compared only at the end
+    except UNREADABLE as error:
+        raise _unreadable(where, error) from None
+    return stored
+
+
+def _unreadable(where: str, error: Exception) -> UserError:
+    if "object" in str(error).lower():
+        return UserError(f"{where}: holds Python objects, which are never loaded (pickle); allowed: arrays of integers")
+    return UserError(f"{where}: cannot be read as a NumPy array ({error}); if corrupt or cut off, get or make it again")
+
+
+def _group(path: Path, stored: dict[str, Array], parameters: Parameters) -> dict[str, Arrays]:
+    """The arrays `x` and `y` by prefix: "train_", "validation_" and "test_", or "" alone."""
+    names = ("x",) if parameters.layout == "symbols" else ("x", "y")
+    whole, divided = ("",), tuple(f"{split}_" for split in SPLITS)
+    for prefixes in (whole, divided):
+        if set(stored) == {prefix + name for prefix in prefixes for name in names}:
+            return {prefix: {name: stored[prefix + name] for name in names} for prefix in prefixes}
+    allowed = " or ".join(", ".join(p + n for p in prefixes for n in names) for prefixes in (whole, divided))
+    prefixes = whole if {"x", "y"} & set(stored) else divided
+    missing = [p + n for p in prefixes for n in names if p + n not in stored]
+    surplus = sorted(set(stored) - {p + n for p in prefixes for n in names})
+    wrong = " and ".join(
+        f"{', '.join(listed)} {word}" for listed, word in ((missing, "missing"), (surplus, "unexpected")) if listed
+    )
+    raise UserError(
+        f"{path}: holds the arrays {', '.join(sorted(stored)) or '(none)'}: {wrong};"
+        f" allowed for layout {parameters.layout!r}: {allowed}"
+    )
+
+
+def _check(where: str, arrays: Arrays, parameters: Parameters) -> None:
+    """Refuse arrays that are not what the layout says; `where` ends with their prefix."""
+    x = arrays["x"]
+    axes, fits, allowed = LAYOUTS[parameters.layout]
+    if x.ndim not in axes or not fits(x.dtype):
+        raise UserError(f"{where}x: is {x.dtype} {list(x.shape)}; allowed for layout {parameters.layout!r}: {allowed}")
+    if not x.size:
+        raise UserError(f"{where}x: is empty, {list(x.shape)}; allowed: 1 and more along each axis")
+    if parameters.num_steps and parameters.num_steps - 1 > np.iinfo(x.dtype).max:
+        raise UserError(f"{where}x: {x.dtype} cannot hold the arrival times of {parameters.num_steps} 'num_steps'")
+    if parameters.vocabulary:
+        if x.shape[1] < 2:
+            raise UserError(f"{where}x: sequences of 1 symbol have nothing to predict; allowed: 2 symbols and more")
+        _check_indices(f"{where}x", x, parameters.vocabulary, "vocabulary")
+    if "y" in arrays:
+        y = arrays["y"]
+        if y.shape != x.shape[:1] or y.dtype.kind not in "ui":
+            raise UserError(
+                f"{where}y: is {y.dtype} {list(y.shape)}; allowed: integers [{len(x)}], one for each example"
+            )
+        _check_indices(f"{where}y", y, parameters.classes, "classes")
+
+
+def _check_indices(where: str, indices: Array, names: list[str] | None, option: str) -> None:
+    lowest, highest = int(indices.min()), int(indices.max())
+    if lowest < 0 or (names and highest >= len(names)):
+        allowed = f"0 to {len(names) - 1} ({option!r} names {len(names)})" if names else "0 and more"
+        raise UserError(f"{where}: holds {lowest if lowest < 0 else highest}; allowed: {allowed}")
+
+
+def _divide(path: Path, arrays: Arrays, parameters: Parameters) -> dict[str, Arrays]:
+    """Deal the examples out: test from the front, validation from the back, so that neither share moves the other."""
+    num = len(arrays["x"])
+    num_validation, num_test = int(num * parameters.validation_share), int(num * parameters.test_share)
+    if not num_validation or not num_test:
+        raise UserError(
+            f"{path}: holds {num} examples; validation_share {parameters.validation_share} and test_share"
+            f" {parameters.test_share} take {num_validation} and {num_test}; allowed: 1 and more each"
+        )
+    order = np.random.default_rng(parameters.seed).permutation(num)
+    first, last = num_test, num - num_validation
+    rows = {"train": order[first:last], "validation": order[last:], "test": order[:first]}
+    return {split: {name: values[rows[split]] for name, values in arrays.items()} for split in SPLITS}

@@ -1,0 +1,107 @@
+"""CNN-LSTM: a convolutional network reads each frame, an LSTM reads what it saw, frame after frame.
+
+Donahue et al., *Long-term Recurrent Convolutional Networks* (2015); in the small form of Brownlee (2017), chapter 8,
+240,661 parameters at 50 x 50. `formulation` says how the frames are put through the network; all compute the same:
+`folded` (time in the batch, and the fast LSTM), `layers` (each layer in its own TimeDistributed) and `whole` (the whole
+CNN in one TimeDistributed), the two ways of the book. The export is folded, with `keras.layers.LSTM`.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.views import ExampleSpec
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Parameters(BaseModel):
+    """filters: of each convolution, all before the one pooling. units: of the LSTM. dense: widths of layers between
+    the LSTM and the answer, with `dense_activation`. dropout: share of features dropped before the LSTM."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    filters: list[int] = Field(min_length=1)
+    kernel_size: int = Field(ge=1)
+    pool_size: int = Field(ge=1)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    units: int = Field(ge=1)
+    dense: list[int] = []
+    dense_activation: Literal["linear", "relu"] = "linear"
+    formulation: Literal["folded", "layers", "whole"] = "folded"
+
+    def small(self) -> "Parameters":
+        return self.model_copy(update={"filters": [2] * len(self.filters), "units": 6, "dense": [5] * len(self.dense)})
+
+
+def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
+    """A network [B, T, H, W, C] -> [B, classes], or [B, 1] (the second class' probability) where there are two."""
+    import keras
+
+    from pipeline.layers.fast_lstm import FastLSTM
+    from pipeline.layers.per_frame import PerFrame
+
+    steps, *frame = spec.input_shape
+    if parameters.formulation == "folded":
+        clip = keras.Input((None, *frame), name="clip")
+        return _answer(parameters, spec, clip, PerFrame(_frame_layers(parameters))(clip), FastLSTM(parameters.units))
+
+    clip = keras.Input((steps, *frame), name="clip")
+    features = clip
+    if parameters.formulation == "layers":
+        for layer in _frame_layers(parameters):
+            features = keras.layers.TimeDistributed(layer)(features)
+    else:
+        cnn = keras.Sequential([keras.Input(tuple(frame)), *_frame_layers(parameters)])
+        features = keras.layers.TimeDistributed(cnn)(features)
+    return _answer(parameters, spec, clip, features, keras.layers.LSTM(parameters.units))
+
+
+def loss(spec: ExampleSpec) -> "keras.losses.Loss":
+    """Cross-entropy of the right class."""
+    import keras
+
+    if spec.num_classes == 2:
+        return keras.losses.BinaryCrossentropy()
+    return keras.losses.SparseCategoricalCrossentropy()
+
+
+def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> dict[str, "keras.Model"]:
+    """The graph to export: the same weights in layers that every ONNX runtime knows, any number of frames."""
+    import keras
+
+    from pipeline.layers.per_frame import PerFrame
+
+    clip = keras.Input((None, *spec.input_shape[1:]), name="clip")
+    features = PerFrame(_frame_layers(parameters))(clip)
+    exported = _answer(parameters, spec, clip, features, keras.layers.LSTM(parameters.units))
+    exported.set_weights(model.get_weights())
+    return {"model": exported}
+
+
+def _frame_layers(parameters: Parameters) -> list["keras.layers.Layer"]:
+    import keras
+
+    layers = [keras.layers.Conv2D(filters, parameters.kernel_size, activation="relu") for filters in parameters.filters]
+    layers += [keras.layers.MaxPooling2D(parameters.pool_size), keras.layers.Flatten()]
+    return [*layers, keras.layers.Dropout(parameters.dropout)] if parameters.dropout else layers
+
+
+def _answer(
+    parameters: Parameters,
+    spec: ExampleSpec,
+    clip: "keras.KerasTensor",
+    features: "keras.KerasTensor",
+    lstm: "keras.layers.Layer",
+) -> "keras.Model":
+    import keras
+
+    summary = lstm(features)
+    for width in parameters.dense:
+        summary = keras.layers.Dense(width, activation=parameters.dense_activation)(summary)
+    if spec.num_classes == 2:
+        answer = keras.layers.Dense(1, activation="sigmoid", name="probability")(summary)
+    else:
+        answer = keras.layers.Dense(spec.num_classes, activation="softmax", name="probability")(summary)
+    return keras.Model(clip, answer)

@@ -1,0 +1,177 @@
+"""`predict`: answer raw examples with an export. Starts in about a second: no Keras, no MLflow, no pandas."""
+
+import csv
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from pipeline.dataset import Array, Dataset
+from pipeline.errors import UserError, choices
+from pipeline.plugins import NAME
+from pipeline.runtime import Export
+
+NamedExamples = Iterator[tuple[str, Array]]
+
+
+def predict(variant: str, source: str | None, example: int | None, as_json: bool) -> Iterator[str]:
+    """One line per example: `<name>: <answer>`, or a JSON object."""
+    if not NAME.fullmatch(variant):
+        raise UserError(f"variant {variant!r}: allowed: small letters, digits and _ ({NAME.pattern})")
+    if (source is None) == (example is None):
+        raise UserError("give either --input FILE (- for stdin) or --example N of the test split")
+    folder = Path("models", variant, "export")
+    if not folder.is_dir():
+        exported = [path.parent.parent.name for path in Path("models").glob("*/export/export.json")]
+        raise UserError(
+            f"variant {variant!r} has no export; {choices(variant, exported)}. Make it with: dvc repro export@{variant}"
+        )
+    export = Export(folder)
+    examples = stored_example(export, example) if example is not None else read_examples(str(source), export)
+    for name, raw in examples:
+        try:
+            answer = export.answer(raw)[0]
+        except UserError as error:
+            raise UserError(f"{name}: {error}") from None
+        yield json.dumps({"example": name, **answer}) if as_json else f"{name}: {export.task.sentence(answer)}"
+
+
+def stored_example(export: Export, number: int) -> NamedExamples:
+    """Example `number` of the test split, in the form in which a user would give it."""
+    dataset = Dataset(Path("data", export.manifest.dataset))
+    num_examples = dataset.card.num_examples("test")
+    if number >= num_examples:
+        raise UserError(f"--example {number}: the test split has {num_examples}; allowed: 0 to {num_examples - 1}")
+    arrays = {key: values[number : number + 1] for key, values in dataset.split("test").items()}
+    yield f"test[{number}]", export.view.as_given(arrays, dataset.card)[0]
+
+
+def read_examples(source: str, export: Export) -> NamedExamples:
+    """The examples of a file, by its extension, or lines of numbers from stdin, each as soon as it is there."""
+    if source == "-":
+        yield from _lines(sys.stdin, "stdin")
+        return
+    path = Path(source)
+    if path.suffix.lower() not in READERS:
+        raise UserError(
+            f"{path}: found extension {path.suffix or 'none'!r}; {choices(path.suffix, READERS)}, or - for stdin"
+        )
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    yield from READERS[path.suffix.lower()](path, export)
+
+
+def _several(array: Array, name: str, export: Export) -> NamedExamples:
+    """One example or several, told apart by the number of axes."""
+    if array.ndim == export.view.raw_rank(tuple(export.manifest.stored_shape), array.shape):
+        yield name, array
+        return
+    if array.ndim == 0:
+        raise UserError(f"{name}: found a single number; allowed: an array of one example or several")
+    for number, one in enumerate(array):
+        yield f"{name}[{number}]", one
+
+
+def _npy(path: Path, export: Export) -> NamedExamples:
+    try:
+        array = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path}: not a readable .npy of numbers: {error}") from None
+    yield from _several(array, path.name, export)
+
+
+def _npz(path: Path, export: Export) -> NamedExamples:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            contents = {name: arrays[name] for name in arrays.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a readable .npz of numbers: {error}") from None
+    for name, array in contents.items():
+        yield from _several(array, f"{path.name}:{name}", export)
+
+
+def _picture(path: Path, export: Export) -> NamedExamples:
+    from PIL import Image, UnidentifiedImageError
+
+    if export.view.layout != "images":
+        raise UserError(f"{path}: a picture; {export.manifest.variant} reads {export.view.layout}: allowed: .npy, .npz")
+    shape = export.manifest.stored_shape
+    try:
+        with Image.open(path) as picture:
+            array = np.asarray(picture.convert("L" if len(shape) == 2 or shape[2] == 1 else "RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise UserError(f"{path}: not a readable picture: {error}") from None
+    yield path.name, array.reshape(shape) if array.size == np.prod(shape) else array
+
+
+def _lines(file: TextIO, name: str) -> NamedExamples:
+    """Numbers separated by spaces or commas, one example a line."""
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            yield f"{name}:{number}", _numbers(line.replace(",", " ").split(), f"{name}:{number}")
+
+
+def _text(path: Path, export: Export) -> NamedExamples:
+    with path.open(encoding="utf-8") as file:
+        yield from _shaped(_lines(file, path.name), export)
+
+
+def _csv(path: Path, export: Export) -> NamedExamples:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = (
+            (f"{path.name}:{n}", _numbers(row, f"{path.name}:{n}")) for n, row in enumerate(csv.reader(file), 1) if row
+        )
+        yield from _shaped(rows, export)
+
+
+def _jsonl(path: Path, export: Export) -> NamedExamples:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                try:
+                    yield f"{path.name}:{number}", np.asarray(json.loads(line))
+                except ValueError as error:
+                    raise UserError(f"{path.name}:{number}: not one JSON array of numbers: {error}") from None
+
+
+def _shaped(rows: NamedExamples, export: Export) -> NamedExamples:
+    """A flat row of as many numbers as an example has is that example."""
+    shape = tuple(export.manifest.stored_shape)
+    for name, row in rows:
+        yield name, row.reshape(shape) if export.view.layout == "images" and row.size == np.prod(shape) else row
+
+
+def _numbers(cells: list[str], name: str) -> Array:
+    try:
+        return np.array([int(cell) for cell in cells], dtype=np.int64)
+    except ValueError:
+        pass
+    try:
+        return np.array([float(cell) for cell in cells])
+    except ValueError:
+        wrong = next(cell for cell in cells if not _is_number(cell))
+        raise UserError(f"{name}: found {wrong!r}; allowed: numbers separated by spaces or commas") from None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+READERS: dict[str, Callable[[Path, Export], NamedExamples]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".png": _picture,
+    ".jpg": _picture,
+    ".jpeg": _picture,
+    ".txt": _text,
+    ".csv": _csv,
+    ".jsonl": _jsonl,
+}

@@ -1,0 +1,126 @@
+"""Open an export and run it with ONNX Runtime: what is scored, what `predict` answers with and what MLflow serves.
+
+An export is a folder: one `.onnx` file per graph and `export.json`. A variant with a graph `step` is run step by step,
+its state starting at zero for each sequence; otherwise the graph `model` answers at once.
+
+Shape legend: N examples, T time steps.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.dataset import Array, Description
+from pipeline.errors import UserError
+from pipeline.plugins import load_plugin
+from pipeline.views import View, open_view
+
+MANIFEST_FILE = "export.json"
+NEXT = "next_"
+BATCH_SIZE = 64
+
+
+class Manifest(BaseModel):
+    """What an export says about itself: enough to use it without the dataset, params.yaml or Keras.
+
+    description, stored_shape: of the dataset's examples. view, task: names. graphs: file by name. fingerprint: of the
+    training that made the weights.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: str
+    dataset: str
+    view: str
+    task: str
+    model: str
+    num_parameters: int
+    fingerprint: str
+    description: Description
+    stored_shape: list[int]
+    graphs: dict[str, str]
+
+
+class Export:
+    """An opened export."""
+
+    def __init__(self, folder: Path, num_threads: int = 1) -> None:
+        path = folder / MANIFEST_FILE
+        if not path.is_file():
+            raise UserError(f"{path}: no export here; make it with: dvc repro export@{folder.parent.name}")
+        self.manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = num_threads
+        self._options.inter_op_num_threads = 1
+        self._options.log_severity_level = 3
+        self._folder = folder
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    @cached_property
+    def view(self) -> View:
+        """How raw examples become inputs."""
+        return open_view(self.manifest.view, self.manifest.description, f"{self._folder / MANIFEST_FILE}: view")
+
+    @cached_property
+    def task(self) -> ModuleType:
+        """How outputs become answers and metrics."""
+        return load_plugin("tasks", self.manifest.task, f"{self._folder / MANIFEST_FILE}: task")
+
+    def session(self, graph: str) -> onnxruntime.InferenceSession:
+        """The ONNX Runtime session of a graph, opened at its first use."""
+        if graph not in self._sessions:
+            path = self._folder / self.manifest.graphs[graph]
+            self._sessions[graph] = onnxruntime.InferenceSession(
+                path, sess_options=self._options, providers=["CPUExecutionProvider"]
+            )
+        return self._sessions[graph]
+
+    def run(self, inputs: Array) -> Array:
+        """Outputs [N, ...] for float32 inputs [N, ...]."""
+        return self._run_steps(inputs) if "step" in self.manifest.graphs else self._run_model(inputs)
+
+    def run_batches(self, num_examples: int, batch: Callable[[slice], Array], advance: Callable[[int], Any]) -> Array:
+        """Outputs of many examples, made and run batch by batch; `advance` hears how many are done more."""
+        outputs = []
+        for rows in batch_slices(num_examples):
+            outputs.append(self.run(batch(rows)))
+            advance(len(outputs[-1]))
+        return np.concatenate(outputs)
+
+    def accept(self, raw: Array) -> Array:
+        """float32 inputs from an array as a user gives it; a `UserError` says what does not fit."""
+        return self.view.accept(raw, self.manifest.description, tuple(self.manifest.stored_shape))
+
+    def answer(self, raw: Array) -> list[dict[str, Any]]:
+        """Readable answers for one raw example or several."""
+        answers: list[dict[str, Any]] = self.task.readable(self.run(self.accept(raw)), self.manifest.description)
+        return answers
+
+    def _run_model(self, inputs: Array) -> Array:
+        session = self.session("model")
+        return np.asarray(session.run(None, {session.get_inputs()[0].name: inputs})[0])
+
+    def _run_steps(self, inputs: Array) -> Array:
+        session = self.session("step")
+        step_input, *states = session.get_inputs()
+        names = [output.name for output in session.get_outputs()]
+        state = {given.name: np.zeros((len(inputs), given.shape[1]), dtype=np.float32) for given in states}
+        outputs = []
+        for step in range(inputs.shape[1]):
+            results = dict(zip(names, session.run(None, {step_input.name: inputs[:, step], **state}), strict=True))
+            state = {name: results.pop(NEXT + name) for name in state}
+            outputs.append(next(iter(results.values())))
+        return np.stack(outputs, axis=1)
+
+
+def batch_slices(num_examples: int) -> Iterator[slice]:
+    """Slices of at most `BATCH_SIZE` examples."""
+    for start in range(0, num_examples, BATCH_SIZE):
+        yield slice(start, min(start + BATCH_SIZE, num_examples))

@@ -1,0 +1,76 @@
+"""`report`: all variants side by side, as one self-contained page and as a Markdown table."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from pipeline.files import whole_folder
+from pipeline.places import FIGURES_FOLDER, read_evaluation
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+UNKNOWN = "–"
+COLUMNS = ("variant", "metric", "score", "ceiling", "share", "gate", "parameters", "train s", "latency ms", "run")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant in the report: its cells, in the order of `COLUMNS`, and its figures by title."""
+
+    variant: str
+    dataset: str
+    cells: tuple[str, ...]
+    share: float | None
+    figures: dict[str, Path]
+
+
+def report(variants: dict[str, str], folder: Path, target: Path) -> list[str]:
+    """Write the page and the table of `variants` (dataset by name) from `folder`; returns those that have no score."""
+    rows = [read_row(name, dataset, folder / name) for name, dataset in variants.items()]
+    by_dataset: dict[str, list[Row]] = {}
+    missing = []
+    for (name, dataset), row in zip(variants.items(), rows, strict=True):
+        if row is None:
+            missing.append(name)
+        else:
+            by_dataset.setdefault(dataset, []).append(row)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html.j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["picture"] = lambda path: base64.b64encode(path.read_bytes()).decode()
+    content: dict[str, Any] = {"columns": COLUMNS, "by_dataset": by_dataset, "missing": missing}
+    with whole_folder(target) as aside:
+        for template, file in (("report.html.j2", "index.html"), ("results.md.j2", "results.md")):
+            (aside / file).write_text(environment.get_template(template).render(content), encoding="utf-8")
+    return missing
+
+
+def read_row(name: str, dataset: str, folder: Path) -> Row | None:
+    """What a variant's outputs say, as text; None if it was not evaluated."""
+    metrics, timing = read_evaluation(folder)
+    if not metrics:
+        return None
+    ceiling, share = metrics["ceiling"], metrics["share_of_ceiling"]
+    return Row(
+        variant=name,
+        dataset=dataset,
+        cells=(
+            name,
+            metrics["metric"] + ("" if metrics["higher_is_better"] else " (lower is better)"),
+            f"{metrics['score']:.4f}",
+            UNKNOWN if ceiling is None else f"{ceiling:.4f}",
+            UNKNOWN if share is None else f"{share:.1%}",
+            metrics["gate"],
+            f"{metrics['num_parameters']:,}",
+            f"{timing['train_seconds']:.1f}" if "train_seconds" in timing else UNKNOWN,
+            f"{timing['latency_ms']:.2f}" if "latency_ms" in timing else UNKNOWN,
+            f"{name}-{metrics['fingerprint'][:8]}",
+        ),
+        share=share,
+        figures={path.stem: path for path in sorted((folder / FIGURES_FOLDER).glob("*.png"))},
+    )

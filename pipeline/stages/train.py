@@ -1,0 +1,79 @@
+"""`train@<variant>`: build the network, fit it, write weights, history and the record of what made them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from pipeline.config import VariantBlock
+from pipeline.dataset import Dataset
+from pipeline.errors import UserError
+from pipeline.files import whole_file, whole_folder, write_json
+from pipeline.fingerprint import TrainingRecord, make_record, write_record
+from pipeline.places import HISTORY_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
+from pipeline.plugins import load_plugin
+from pipeline.training import Fitted, Listener, fit, network_spec, prepare_backend, split_batches
+from pipeline.views import open_view
+
+
+class Tracker(Protocol):
+    """Who follows a training from its first update to its last."""
+
+    @contextmanager
+    def training(self, record: TrainingRecord, dataset: Dataset) -> Iterator[list[Listener]]:
+        """Open the run, hand out what listens to it, close it as finished or failed."""
+
+
+def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar: Listener) -> Fitted:
+    """Train a variant. What stood in its place stays until the new weights are complete."""
+    dataset = Dataset(places.dataset)
+    architecture = load_plugin("models", block.model, f"variants.{name}.model")
+    view = open_view(block.view, dataset.card, f"variants.{name}.view")
+    spec = network_spec(view, dataset, block.training)
+    prepare_backend(block.training, block.seed)
+    import keras
+
+    model = architecture.build(block.network, spec)
+    if block.start != f"data/{block.dataset}":
+        _load_start(model, Path(block.start), name)
+    record = make_record(name, block, dataset.card, model.count_params() - _num_carried(model), keras.backend.backend())
+    batches = {
+        split: split_batches(dataset, split, view, block.training, block.seed) for split in ("train", "validation")
+    }
+    with tracker.training(record, dataset) as listeners:
+        fitted = fit(
+            model, architecture.loss(spec), block.training, batches["train"], batches["validation"], [bar, *listeners]
+        )
+        with whole_folder(places.trained) as folder:
+            model.save_weights(folder / WEIGHTS_FILE)
+            write_record(folder, record)
+        with whole_file(places.reports / HISTORY_FILE) as aside:
+            history_table(fitted.history).to_csv(aside, index=False, lineterminator="\n")
+        examples = fitted.num_updates / batches["train"].calls_per_epoch * batches["train"].num_examples
+        write_json(
+            places.reports / TRAIN_TIMING_FILE,
+            {"train_seconds": round(fitted.seconds, 2), "examples_per_second": round(examples / fitted.seconds, 1)},
+        )
+    return fitted
+
+
+def history_table(history: list[dict[str, float]]) -> pd.DataFrame:
+    """One row per validation, rounded to what is reproducible to the eye."""
+    table = pd.DataFrame(history).round(6)
+    return table.astype({"epoch": int, "step": int})
+
+
+def _num_carried(model: Any) -> int:
+    return sum(weight.numpy().size for weight in model.non_trainable_weights if weight.name.startswith("carried_"))
+
+
+def _load_start(model: Any, start: Path, name: str) -> None:
+    try:
+        model.load_weights(start / WEIGHTS_FILE)
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"params.yaml: variants.{name}.start: the weights of {start} do not fit this network; "
+            f"allowed: a variant of the same model and network ({' '.join(str(error).split())[:200]})"
+        ) from None

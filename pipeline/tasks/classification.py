@@ -1,0 +1,100 @@
+"""One label for each example: what is measured and what is shown."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.dataset import Array, Description
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRIC = "accuracy"
+HIGHER_IS_BETTER = True
+METRICS = ("accuracy", "macro_f1", "log_loss")
+LOWER_IS_BETTER = ("log_loss",)
+COLUMNS = {"label": "string", "probability": "double"}
+IMAGES_SHOWN, CLIPS_SHOWN = 24, 4
+
+
+def probabilities(outputs: Array) -> Array:
+    """Class probabilities [N, classes]; a single output is the probability of the second of two classes."""
+    return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
+
+
+def measure(outputs: Array, targets: Array, description: Description) -> dict[str, float]:
+    """Metrics of network outputs [N, classes or 1] against targets [N]."""
+    from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+    share = probabilities(outputs).astype(np.float64)
+    answers = share.argmax(axis=-1)
+    labels = list(range(len(description.classes or [])))
+    share = np.clip(share, 1e-7, 1.0)
+    return {
+        "accuracy": float(accuracy_score(targets, answers)),
+        "macro_f1": float(f1_score(targets, answers, average="macro", zero_division=0.0)),
+        "log_loss": float(log_loss(targets, share / share.sum(axis=-1, keepdims=True), labels=labels)),
+    }
+
+
+def predictions(outputs: Array, targets: Array, description: Description) -> dict[str, list[object]]:
+    """One row per example, for `predictions.csv`: what was true, what was answered, how surely."""
+    classes = description.classes or []
+    share = probabilities(outputs)
+    answers = share.argmax(axis=-1)
+    return {
+        "example": list(range(len(targets))),
+        "actual": [classes[target] for target in targets],
+        "predicted": [classes[answer] for answer in answers],
+        "probability": [round(float(p), 4) for p in share.max(axis=-1)],
+    }
+
+
+def readable(outputs: Array, description: Description) -> list[dict[str, object]]:
+    """One answer per example: its label and probability, and those of all classes."""
+    classes = description.classes or []
+    answers = []
+    for row in probabilities(outputs):
+        best = int(row.argmax())
+        answers.append(
+            {
+                "label": classes[best],
+                "probability": round(float(row[best]), 4),
+                "probabilities": {name: round(float(p), 4) for name, p in zip(classes, row, strict=True)},
+            }
+        )
+    return answers
+
+
+def sentence(answer: dict[str, object]) -> str:
+    """An answer as a person reads it: `right 0.998`."""
+    return f"{answer['label']} {answer['probability']:.3f}"
+
+
+def figures(
+    outputs: Array, targets: Array, description: Description, inputs: Callable[[list[int]], Array]
+) -> dict[str, "Figure"]:
+    """The confusion of classes, and some examples, those answered wrongly first; `inputs` gives what was read."""
+    from pipeline import figures as draw
+
+    rows = predictions(outputs, targets, description)
+    actual, predicted = list(map(str, rows["actual"])), list(map(str, rows["predicted"]))
+    is_clip = inputs([0]).ndim == 5
+    shown = examples_shown(outputs, targets, CLIPS_SHOWN if is_clip else IMAGES_SHOWN)
+    right = [actual[row] == predicted[row] for row in shown]
+    captions = [
+        predicted[row] if good else f"{predicted[row]}, not {actual[row]}"
+        for row, good in zip(shown, right, strict=True)
+    ]
+    return {
+        "confusion": draw.confusion(actual, predicted, description.classes or []),
+        "examples": (draw.clips if is_clip else draw.images)(inputs(shown), captions, right),
+    }
+
+
+def examples_shown(outputs: Array, targets: Array, number: int) -> list[int]:
+    """Which examples the figure shows: wrong ones, up to half of them, then the first of the split."""
+    wrong = np.flatnonzero(probabilities(outputs).argmax(axis=-1) != targets)[: number // 2]
+    rest = np.setdiff1d(np.arange(min(len(targets), 2 * number)), wrong)
+    return [int(row) for row in np.concatenate([wrong, rest])[:number]]

@@ -1,0 +1,60 @@
+"""Log exactly what was scored as the run's model: graphs, card, task and the files that ran them."""
+
+import logging
+import shutil
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.runtime import Export
+from pipeline.tracking.store import import_mlflow
+
+PACKAGE = Path(__file__).parents[1]
+SERVING_CODE = ("__init__.py", "dataset.py", "errors.py", "files.py", "plugins.py", "runtime.py", "views.py")
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
+
+
+def log_model(run_id: str, export: Path) -> None:
+    """Log the export as the model `model` of a run, loadable without TensorFlow."""
+    mlflow = import_mlflow()
+    opened = Export(export)
+    with tempfile.TemporaryDirectory() as aside, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        code = copy_serving_code(Path(aside) / PACKAGE.name, opened.manifest.task)
+        was_active = mlflow.active_run()
+        with mlflow.start_run(run_id=run_id, nested=was_active is not None, log_system_metrics=False):
+            mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(PACKAGE / "tracking" / "served.py"),
+                artifacts={"export": str(export)},
+                code_paths=[str(code)],
+                signature=signature(opened),
+                pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            )
+
+
+def copy_serving_code(target: Path, task: str) -> Path:
+    """The files of this package that answer a request, and no others."""
+    for part in (*SERVING_CODE, "tasks/__init__.py", f"tasks/{task}.py"):
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PACKAGE / part, target / part)
+    return target
+
+
+def signature(export: Export) -> Any:
+    """Written by hand: batch and time axes are free, which MLflow's own inference does not know."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types.schema import Array
+
+    kinds = {"string": DataType.string, "double": DataType.double}
+    columns = []
+    for name, kind in export.task.COLUMNS.items():
+        one = kinds[kind.removesuffix("s")]
+        columns.append(ColSpec(Array(one) if kind.endswith("s") else one, name))
+    dtype, shape = export.view.raw(tuple(export.manifest.stored_shape))
+    return ModelSignature(inputs=Schema([TensorSpec(np.dtype(dtype), (-1, *shape))]), outputs=Schema(columns))

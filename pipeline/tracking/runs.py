@@ -1,0 +1,274 @@
+"""One run per variant: train opens it, export and evaluate add to it.
+
+What a run is given comes from a stage's outputs (`TrainingRecord`, history, `Evaluation`) and nowhere else, so that
+`sync` can say the same again from the outputs alone. A tracking server that cannot be reached stops nothing.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.dataset import Card, Dataset
+from pipeline.fingerprint import TrainingRecord
+from pipeline.places import FIGURES_FOLDER, Places, task_metrics
+from pipeline.progress import say
+from pipeline.tracking.store import connect, import_mlflow, tracking_uri
+from pipeline.training import Listener
+
+FINGERPRINT, GROUP = "fingerprint", "repeat"
+STAGE_DONE = "stage."
+SECONDS_BETWEEN_SAMPLES = 1
+CURVE_COLUMNS_LEFT_OUT = ("epoch", "step")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found: metrics and timings, and the places of the figures and of the export that was scored."""
+
+    metrics: dict[str, Any]
+    timing: dict[str, float]
+    places: Places
+
+
+class Tracker:
+    """Follows stages in MLflow; after the first failure to reach it, says so once and goes on without.
+
+    group: what the runs of one `repeat` have in common; they keep apart from the variant's own run, and hold no model.
+    """
+
+    def __init__(self, group: str | None = None) -> None:
+        self.group = group
+        self.parent = os.environ.pop("MLFLOW_RUN_ID", None)  # `mlflow run` hands its run to us: it is the parent
+        self.lost = False
+
+    @contextmanager
+    def training(self, record: TrainingRecord, dataset: Dataset) -> Iterator[list[Listener]]:
+        """A new run, with everything known before the first update; finished, failed or killed at the end."""
+        run_id: str | None = None
+        with self._forgiving():
+            run_id = self._open(record, dataset.card)
+        try:
+            yield [_Curves(self, run_id)] if run_id else []
+        except BaseException as error:
+            if run_id:
+                with self._forgiving():
+                    connect()[0].set_tag(run_id, "error", f"{type(error).__name__}: {error}"[:5000])
+                    self._close(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        if run_id and not self.lost:
+            with self._forgiving():
+                connect()[0].set_tag(run_id, f"{STAGE_DONE}train", "done")
+                self._close(run_id, "FINISHED")
+
+    def exported(self, record: TrainingRecord, largest_difference: float) -> None:
+        """Note that the export was checked."""
+        with self._forgiving():
+            run = find_run(record.fingerprint, self.group)
+            if run is not None:
+                connect()[0].set_tag(run.info.run_id, "export.largest_difference", f"{largest_difference:.1e}")
+                connect()[0].set_tag(run.info.run_id, f"{STAGE_DONE}export", "done")
+
+    def evaluated(self, record: TrainingRecord, card: Card, history: list[dict[str, float]], found: Evaluation) -> str:
+        """Add scores, figures and the model to the run of this training; returns a line on where they are."""
+        with self._forgiving():
+            log_evaluation(restore_training(record, card, history, self.group), found, with_model=self.group is None)
+            return f"run {record.run_name} in MLflow"
+        return "not tracked (run: python -m pipeline sync, later)"
+
+    def _open(self, record: TrainingRecord, card: Card) -> str:
+        mlflow = import_mlflow()
+        connect()
+        mlflow.set_system_metrics_sampling_interval(SECONDS_BETWEEN_SAMPLES)
+        run = mlflow.start_run(
+            run_name=record.run_name, tags=run_tags(record, self.group, self.parent), log_system_metrics=True
+        )
+        log_start(run.info.run_id, record, card)
+        return str(run.info.run_id)
+
+    @staticmethod
+    def _close(run_id: str, status: str) -> None:
+        mlflow = import_mlflow()
+        mlflow.end_run(status=status)
+        connect()[0].set_terminated(run_id, status)
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not self.lost:
+                reason = " ".join(str(error).split())[:160]
+                say(f"MLflow at {tracking_uri()} cannot be used ({reason}); going on without it.")
+                say("Deliver the run later with: python -m pipeline sync")
+            self.lost = True
+
+
+class _Curves:
+    """Logs each validation's numbers as they come."""
+
+    def __init__(self, tracker: Tracker, run_id: str) -> None:
+        self.tracker = tracker
+        self.run_id = run_id
+
+    def on_step(self, step: int, num_steps: int, loss: float) -> None:
+        """Curves have one point per validation; single updates are not logged."""
+
+    def on_round(self, row: dict[str, float]) -> None:
+        """Log one row of the history."""
+        if not self.tracker.lost:
+            with self.tracker._forgiving():
+                log_curves(self.run_id, [row])
+
+
+def find_run(fingerprint: str, group: str | None = None) -> Any:
+    """The newest run of a training that did not fail, among those of `group`, or None."""
+    client, experiment = connect()
+    runs = client.search_runs(
+        [experiment],
+        filter_string=f"tags.{FINGERPRINT} = '{fingerprint}' and attributes.status != 'FAILED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    fit = (run for run in runs if run.info.status != "KILLED" and run.data.tags.get(GROUP) == group)
+    return next(fit, None)
+
+
+def run_tags(record: TrainingRecord, group: str | None = None, parent: str | None = None) -> dict[str, str]:
+    """What every run can be found and grouped by."""
+    tags = {
+        FINGERPRINT: record.fingerprint,
+        "variant": record.variant,
+        "dataset": record.dataset,
+        "model": record.parameters["model"],
+        "seed": str(record.parameters["seed"]),
+        "backend": record.backend,
+        "device": device_name(record.backend),
+        "precision": "mixed_float16" if record.parameters["training"]["mixed_precision"] else "float32",
+        "git.commit": _git("rev-parse", "HEAD") or "none",
+        "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        "dvc.stage": os.environ.get("DVC_STAGE", "none"),
+        "dvc.experiment": os.environ.get("DVC_EXP_NAME", "none"),
+        "hash.data": record.data_hash,
+        "hash.parameters": record.parameters_hash,
+        "hash.code": record.code,
+    }
+    optional = {GROUP: group, "mlflow.parentRunId": parent}
+    return tags | {name: value for name, value in optional.items() if value}
+
+
+def log_start(run_id: str, record: TrainingRecord, card: Card) -> None:
+    """Parameters (only what training depends on) and the dataset as the run's input."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag, Param
+
+    client, _ = connect()
+    parameters = [Param(name, str(value)) for name, value in _flat(record.parameters).items()]
+    parameters.append(Param("num_parameters", str(record.num_parameters)))
+    client.log_batch(run_id, params=parameters)
+    source = CodeDatasetSource({"source": card.source, "seed": str(card.seed)})
+    dataset = MetaDataset(source, name=card.name, digest=record.data_hash[:8])
+    client.log_inputs(
+        run_id, [DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
+    )
+
+
+def log_curves(run_id: str, history: list[dict[str, float]]) -> None:
+    """The rows of the history, at the update they belong to."""
+    from mlflow.entities import Metric
+
+    client, _ = connect()
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(name, float(value), now, int(row["step"]))
+        for row in history
+        for name, value in row.items()
+        if name not in CURVE_COLUMNS_LEFT_OUT
+    ]
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+
+
+def restore_training(
+    record: TrainingRecord, card: Card, history: list[dict[str, float]], group: str | None = None
+) -> str:
+    """The run of this training; made again from its outputs, and marked as restored, where the store has none."""
+    client, experiment = connect()
+    run = find_run(record.fingerprint, group)
+    if run is None:
+        tags = run_tags(record, group) | {"restored": "true"}
+        run = client.create_run(experiment, run_name=record.run_name, tags=tags)
+        log_start(run.info.run_id, record, card)
+    run_id = str(run.info.run_id)
+    known = {point.step for point in client.get_metric_history(run_id, "val_loss")}
+    log_curves(run_id, [row for row in history if int(row["step"]) not in known])
+    if f"{STAGE_DONE}train" not in run.data.tags:
+        client.set_tag(run_id, f"{STAGE_DONE}train", "done")
+    if run.info.status != "FINISHED":
+        client.set_terminated(run_id, "FINISHED")
+    return run_id
+
+
+def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> None:
+    """Scores (step = number of this evaluation), figures and the model that was scored."""
+    from pipeline.tracking.model import log_model
+
+    client, _ = connect()
+    number = len(client.get_metric_history(run_id, "score"))
+    for name, value in final_metrics(found).items():
+        client.log_metric(run_id, name, value, step=number)
+    for figure in sorted((found.places.reports / FIGURES_FOLDER).glob("*.png")):
+        client.log_artifact(run_id, str(figure), "figures")
+    if with_model:
+        log_model(run_id, found.places.exported)
+    for tag in ("task", "metric", "gate"):
+        client.set_tag(run_id, tag, found.metrics[tag])
+    client.set_tag(run_id, f"{STAGE_DONE}evaluate", evaluation_mark(found))
+
+
+def final_metrics(found: Evaluation) -> dict[str, float]:
+    """Names that all variants share, so that one table compares them; a task's own metrics begin with `test_`."""
+    shared = ("score", "ceiling", "share_of_ceiling", "num_parameters")
+    metrics = {name: found.metrics[name] for name in shared if found.metrics.get(name) is not None}
+    metrics |= {f"test_{name}": value for name, value in task_metrics(found.metrics).items()}
+    return {name: float(value) for name, value in (metrics | found.timing).items()}
+
+
+def evaluation_mark(found: Evaluation) -> str:
+    """Tells one evaluation from another: `sync` adds what the run does not have yet."""
+    return f"{found.metrics['metric']}={found.metrics['score']}"
+
+
+def device_name(backend: str) -> str:
+    """What the network is trained on."""
+    if backend == "tensorflow":
+        import sys
+
+        tensorflow = sys.modules.get("tensorflow")
+        gpus = tensorflow.config.list_physical_devices("GPU") if tensorflow else []
+        if gpus:
+            return str(tensorflow.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))  # type: ignore[union-attr]
+    if backend == "jax":
+        import sys
+
+        jax = sys.modules.get("jax")
+        if jax:
+            return str(jax.devices()[0].device_kind)
+    return f"CPU, {os.cpu_count()} cores"
+
+
+def _flat(parameters: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in parameters.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

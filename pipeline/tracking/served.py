@@ -1,0 +1,28 @@
+"""The model that MLflow serves: models-from-code, so nothing is pickled. Runs with ONNX Runtime, without TensorFlow."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+
+from pipeline.runtime import Export
+
+
+class ServedExport(mlflow.pyfunc.PythonModel):
+    """Answers raw examples with labels and probabilities."""
+
+    _skip_type_hint_validation = True  # what it reads is said by the signature it is logged with
+
+    def load_context(self, context: Any) -> None:
+        """Open the export that was logged with this file."""
+        self.export = Export(Path(context.artifacts["export"]))
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """One row per example."""
+        answers = self.export.answer(np.asarray(model_input))
+        return pd.DataFrame([{name: answer[name] for name in self.export.task.COLUMNS} for answer in answers])
+
+
+mlflow.models.set_model(ServedExport())

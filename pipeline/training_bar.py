@@ -1,0 +1,51 @@
+"""What a person sees of a training: a bar with time left, and a line after each validation."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from pipeline.progress import Bar, progress_bar, say
+
+
+class TrainingBar:
+    """Listens to a training."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.bar: Bar | None = None
+        self.done = 0
+        self.opened = ExitStack()
+
+    def on_step(self, step: int, num_steps: int, loss: float) -> None:
+        """Move the bar."""
+        if self.bar is None:
+            self.bar = self.opened.enter_context(progress_bar(f"train@{self.name}", num_steps))
+        self.bar.advance(step - self.done, f"loss {loss:.4f}")
+        self.done = step
+
+    def on_round(self, row: dict[str, float]) -> None:
+        """Say how the validation went."""
+        say(
+            f"  update {int(row['step'])}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}; "
+            f"validation {row['val_loss']:.4f}, {row['val_accuracy']:.4f}"
+        )
+
+
+@contextmanager
+def training_bar(name: str) -> Iterator[TrainingBar]:
+    """A bar for one training; taken away however it ends."""
+    bar = TrainingBar(name)
+    with bar.opened:
+        yield bar
+
+
+class Silent:
+    """Listens to a training or stands in for a bar, and shows nothing."""
+
+    def on_step(self, step: int, num_steps: int, loss: float) -> None:
+        """Nothing."""
+
+    def on_round(self, row: dict[str, float]) -> None:
+        """Nothing."""
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """Nothing."""
