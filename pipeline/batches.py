@@ -4,11 +4,11 @@ The order of round k is drawn from (seed, k) alone, so a training that goes on a
 have seen. Shape legend: N examples, B batch, T time steps.
 """
 
-import contextlib
 import math
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from pipeline.dataset import Array, Arrays, Description
 from pipeline.views import View
 
 BATCHES_AHEAD = 3
+SECONDS_BETWEEN_LOOKS = 0.1
 Batch = tuple[Array | tuple[Array, Array], Array]
 
 
@@ -87,15 +88,16 @@ class Batches:
             yield (inputs[:, steps], first), targets[:, steps]
 
 
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, made in a thread while the network works on the ones before."""
+@contextmanager
+def ahead(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    """The same batches, made in a thread while the network works on the ones before; the thread ends with the block."""
     made: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=BATCHES_AHEAD)
     stopped = threading.Event()
 
     def hand_over(item: Batch | BaseException) -> None:
         while not stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                return made.put(item, timeout=0.1)
+            with suppress(queue.Full):
+                return made.put(item, timeout=SECONDS_BETWEEN_LOOKS)
 
     def make() -> None:
         try:
@@ -107,11 +109,20 @@ def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
         except Exception as error:  # raised again where the batches are used
             hand_over(error)
 
-    threading.Thread(target=make, daemon=True, name="batches").start()
-    try:
+    def taken() -> Iterator[Batch]:
         while not isinstance(item := made.get(), BaseException):
             yield item
         if not isinstance(item, StopIteration):
             raise item
+
+    thread = threading.Thread(target=make, daemon=True, name="batches")
+    thread.start()
+    try:
+        yield taken()
     finally:
         stopped.set()
+        thread.join()
+        with suppress(queue.Empty):  # who still waits for a batch hears that there are no more
+            while True:
+                made.get_nowait()
+        made.put(StopIteration())

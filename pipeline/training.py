@@ -180,9 +180,8 @@ def fit(
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     watch = _watch(training, validation, listeners, num_updates, per_round)
-    batches = ahead(train.endless())
     started = time.perf_counter()
-    try:
+    with ahead(train.endless()) as batches:
         model.fit(
             batches,
             steps_per_epoch=per_round,
@@ -191,8 +190,6 @@ def fit(
             verbose=0,
             shuffle=False,
         )
-    finally:
-        batches.close()  # type: ignore[attr-defined]
     fitted: Fitted = watch.fitted
     fitted.seconds = time.perf_counter() - started
     fitted.num_updates = watch.step
@@ -262,11 +259,12 @@ def _watch(training: Training, validation: Batches, listeners: list[Listener], n
             """Each metric over the validation split: the mean over its batches, weighted by their examples."""
             sums: dict[str, float] = {}
             num_targets = 0
-            for inputs, targets in ahead(validation.epoch(0)):
-                found = self.model.test_on_batch(inputs, targets, return_dict=True)
-                num_targets += len(targets)
-                for name, value in found.items():
-                    sums[name] = sums.get(name, 0.0) + float(value) * len(targets)
+            with ahead(validation.epoch(0)) as batches:
+                for inputs, targets in batches:
+                    found = self.model.test_on_batch(inputs, targets, return_dict=True)
+                    num_targets += len(targets)
+                    for name, value in found.items():
+                        sums[name] = sums.get(name, 0.0) + float(value) * len(targets)
             return {f"val_{name}": value / num_targets for name, value in sums.items()}
 
     return Watch()

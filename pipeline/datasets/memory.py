@@ -5,7 +5,8 @@ After Hochreiter & Schmidhuber, *Long Short-Term Memory* (1997), experiment 2, i
 """
 
 from collections import Counter, defaultdict
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -67,14 +68,18 @@ def describe(parameters: Parameters, test: Arrays) -> Description:
 def bayes_accuracies(sequences: Array) -> tuple[float, float]:
     """Best reachable share of right steps, and of sequences right in all steps, for a reader of everything before.
 
-    For each prefix the best answer is the symbol that follows it most often.
+    For steps, the best answer to each prefix is the symbol that follows it most often. For sequences it is to finish
+    each first symbol, which is seen and not answered, as the most frequent sequence that begins with it goes on.
     """
     followers: dict[bytes, Counter[int]] = defaultdict(Counter)
+    wholes: dict[int, Counter[bytes]] = defaultdict(Counter)
     for sequence in sequences:
+        wholes[int(sequence[0])][sequence.tobytes()] += 1
         for step in range(1, len(sequence)):
             followers[sequence[:step].tobytes()][int(sequence[step])] += 1
-    steps = sum(counter.total() for counter in followers.values())
-    right = sum(max(counter.values()) for counter in followers.values())
-    best = {prefix: counter.most_common(1)[0][0] for prefix, counter in followers.items()}
-    whole = [all(best[s[:t].tobytes()] == s[t] for t in range(1, len(s))) for s in sequences]
-    return right / steps, float(np.mean(whole))
+    return _share_of_most_frequent(followers), _share_of_most_frequent(wholes)
+
+
+def _share_of_most_frequent(counters: Mapping[Any, Counter[Any]]) -> float:
+    right = sum(max(counter.values()) for counter in counters.values())
+    return right / sum(counter.total() for counter in counters.values())

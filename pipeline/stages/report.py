@@ -7,10 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from pipeline.files import whole_folder
+from pipeline.errors import UserError
+from pipeline.files import whole_file, whole_folder
 from pipeline.places import FIGURES_FOLDER, read_evaluation
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
+MARKS = ("<!-- results -->", "<!-- /results -->")
 UNKNOWN = "–"
 COLUMNS = ("variant", "metric", "score", "ceiling", "share", "gate", "parameters", "train s", "latency ms", "run")
 
@@ -51,9 +53,12 @@ def report(variants: dict[str, str], folder: Path, target: Path) -> list[str]:
 
 
 def read_row(name: str, dataset: str, folder: Path) -> Row | None:
-    """What a variant's outputs say, as text; None if it was not evaluated."""
+    """What a variant's outputs say, as text; None if it was not evaluated.
+
+    DVC takes a stage's outputs away before it runs: without the seconds of a training, scores are those of an earlier one.
+    """
     metrics, timing = read_evaluation(folder)
-    if not metrics:
+    if not metrics or "train_seconds" not in timing:
         return None
     ceiling, share = metrics["ceiling"], metrics["share_of_ceiling"]
     return Row(
@@ -67,10 +72,22 @@ def read_row(name: str, dataset: str, folder: Path) -> Row | None:
             UNKNOWN if share is None else f"{share:.1%}",
             metrics["gate"],
             f"{metrics['num_parameters']:,}",
-            f"{timing['train_seconds']:.1f}" if "train_seconds" in timing else UNKNOWN,
+            f"{timing['train_seconds']:.1f}",
             f"{timing['latency_ms']:.2f}" if "latency_ms" in timing else UNKNOWN,
             f"{name}-{metrics['fingerprint'][:8]}",
         ),
         share=share,
         figures={path.stem: path for path in sorted((folder / FIGURES_FOLDER).glob("*.png"))},
     )
+
+
+def put_into(document: Path, table: str) -> None:
+    """Replace what stands between the marks `<!-- results -->` and `<!-- /results -->` of a Markdown file."""
+    before, opening, rest = document.read_text(encoding="utf-8").partition(MARKS[0])
+    _, closing, after = rest.partition(MARKS[1])
+    if not (opening and closing):
+        raise UserError(
+            f"{document}: no results marks; allowed: a file with a line {MARKS[0]} and, below it, {MARKS[1]}"
+        )
+    with whole_file(document) as aside:
+        aside.write_text(f"{before}{opening}\n{table.strip()}\n{closing}{after}", encoding="utf-8")

@@ -1,0 +1,127 @@
+"""Every source and every dataset of params.yaml: the same bytes everywhere, separate splits, and a ceiling."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from found import PARAMS, SMALL_SPLITS, SOURCES, checksums_of_all_sources, small_parameters
+from numpy._core._multiarray_umath import __cpu_dispatch__ as vector_instructions
+from pydantic import ValidationError
+
+from pipeline.config import check_all, dataset_block
+from pipeline.dataset import SPLITS, Card, Dataset
+from pipeline.plugins import load_plugin, plugin_names
+from pipeline.stages.generate import generate
+
+TASKS = [load_plugin("tasks", name, "tests") for name in plugin_names("tasks")]
+
+
+def drawn(source: str, folder: Path, seed: int = 5, splits: dict[str, int] = SMALL_SPLITS) -> Card:
+    plugin = load_plugin("datasets", source, "tests")
+    return generate(folder.name, plugin, small_parameters(plugin), seed, splits, folder)
+
+
+@pytest.fixture(scope="module")
+def real(request: pytest.FixtureRequest) -> Iterator[Dataset]:
+    """A dataset of params.yaml at its real size."""
+    block = dataset_block(request.param, PARAMS)
+    plugin = load_plugin("datasets", block.source, request.param)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, request.param)
+        generate(request.param, plugin, block.parameters, block.seed, block.splits.model_dump(), target)
+        yield Dataset(target)
+
+
+every_source = pytest.mark.parametrize("source", SOURCES)
+every_dataset = pytest.mark.parametrize("real", PARAMS["datasets"], indirect=True)
+
+
+def test_params_yaml_holds_together() -> None:
+    assert check_all() == []
+
+
+@every_source
+def test_parameters_refuse_what_they_do_not_know_and_cannot_be_changed(source: str) -> None:
+    plugin = load_plugin("datasets", source, "tests")
+    small = small_parameters(plugin)
+    assert plugin.Parameters.model_validate(small.model_dump(mode="json")) == small
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        plugin.Parameters.model_validate(small.model_dump() | {"no_such_parameter": 1})
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(small, next(iter(type(small).model_fields)), 1)
+
+
+@every_source
+def test_the_seed_determines_the_bytes(source: str, tmp_path: Path) -> None:
+    first, again, other = (drawn(source, tmp_path / str(n), seed) for n, seed in enumerate((5, 5, 6)))
+    assert first.checksums() == again.checksums()
+    plugin = load_plugin("datasets", source, "tests")
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    plugin.draw_split(small_parameters(plugin), 2, rng)
+    if rng.bit_generator.state != before:  # where chance plays a part at all
+        assert all(other.checksums()[name] != digest for name, digest in first.checksums().items())
+
+
+@every_source
+@pytest.mark.parametrize("changed", SPLITS)
+def test_the_size_of_one_split_changes_no_other(source: str, changed: str, tmp_path: Path) -> None:
+    before = drawn(source, tmp_path / "before").splits
+    after = drawn(source, tmp_path / "after", splits=SMALL_SPLITS | {changed: SMALL_SPLITS[changed] + 9}).splits
+    assert {split: before[split] == after[split] for split in SPLITS} == {split: split != changed for split in SPLITS}
+
+
+def test_a_processor_without_vector_instructions_draws_the_same_bytes() -> None:
+    plain = {"NPY_DISABLE_CPU_FEATURES": " ".join(vector_instructions), "OPENBLAS_CORETYPE": "Haswell"}
+    code = "import json, found; print(json.dumps(found.checksums_of_all_sources()))"
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd())])
+    other = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | plain | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(other.stdout) == checksums_of_all_sources()
+
+
+@every_dataset
+def test_a_dataset_of_real_size_is_complete_and_has_a_ceiling(real: Dataset) -> None:
+    card, block = real.card, dataset_block(real.card.name, PARAMS)
+    assert (card.source, card.seed) == (block.source, block.seed)
+    assert card.parameters == block.parameters.model_dump(mode="json")
+    assert card.text and (card.classes or card.vocabulary)
+    metrics = {metric for task in TASKS for metric in task.METRICS}
+    assert card.ceilings and set(card.ceilings) <= metrics
+    assert all(0 < ceiling <= 1 for ceiling in card.ceilings.values())
+    for split in SPLITS:
+        arrays = real.split(split)  # compares the checksums
+        assert card.num_examples(split) == getattr(block.splits, split) == len(arrays["x"])
+        for name, facts in card.splits[split].items():
+            assert (list(arrays[name].shape), arrays[name].dtype.str) == (facts.shape, facts.dtype)
+    if card.classes:
+        assert set(np.unique(real.split("train")["y"])) == set(range(len(card.classes)))
+
+
+@every_dataset
+def test_no_example_of_one_split_occurs_in_another(real: Dataset) -> None:
+    if not real.card.disjoint:
+        pytest.skip("the card does not promise it")
+    examples = [{example.tobytes() for example in real.split(split)["x"]} for split in SPLITS]
+    assert len(set.union(*examples)) == sum(map(len, examples))
+
+
+@every_dataset
+def test_a_dataset_of_real_size_draws_the_same_bytes_again(real: Dataset, tmp_path: Path) -> None:
+    block = dataset_block(real.card.name, PARAMS)
+    plugin = load_plugin("datasets", block.source, real.card.name)
+    test = {split: getattr(block.splits, split) if split == "test" else 1 for split in SPLITS}
+    again = generate(real.card.name, plugin, block.parameters, block.seed, test, tmp_path / real.card.name)
+    assert again.splits["test"] == real.card.splits["test"]
+    assert again.ceilings == real.card.ceilings
