@@ -2,14 +2,29 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipeline.errors import StageFailure, UserError
 from pipeline.progress import progress_bar, say
 
+
+class Commands(TyperGroup):
+    """Says what a Ctrl-C has left; Typer alone would end in silence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted: earlier results are as they were")
+            sys.exit(130)
+
+
 app = typer.Typer(
+    cls=Commands,
     name="pipeline",
     no_args_is_help=True,
     add_completion=False,
@@ -32,9 +47,6 @@ def main() -> None:
     except StageFailure as error:
         say(f"failed: {error}")
         sys.exit(1)
-    except KeyboardInterrupt:
-        say("interrupted: earlier results are as they were")
-        sys.exit(130)
     except OSError as error:
         say(f"failed: {error}")
         sys.exit(1)

@@ -83,9 +83,13 @@ def load_params(path: Path = PARAMS_FILE) -> dict[str, dict[str, Any]]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    for section in content:
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: found {content!r}; allowed: the sections {', '.join(SECTIONS)}")
+    for section, blocks in content.items():
         if section not in SECTIONS:
             raise UserError(f"{path}: unknown section {section!r}; {choices(str(section), SECTIONS)}")
+        if not isinstance(blocks or {}, dict):
+            raise UserError(f"{path}: {section}: found {blocks!r}; allowed: blocks by name")
     return {section: content.get(section) or {} for section in SECTIONS}
 
 

@@ -52,6 +52,13 @@ def stored_example(export: Export, number: int) -> NamedExamples:
 
 def read_examples(source: str, export: Export) -> NamedExamples:
     """The examples of a file, by its extension, or lines of numbers from stdin, each as soon as it is there."""
+    try:
+        yield from _read(source, export)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{source}: not text in UTF-8: {error}") from None
+
+
+def _read(source: str, export: Export) -> NamedExamples:
     if source == "-":
         yield from _lines(sys.stdin, "stdin")
         return

@@ -23,7 +23,7 @@ from typing import Any, TextIO
 
 import psutil
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, choices
 from pipeline.lockfile import stage_names, tidy
 
 LOGS = Path(".cadence") / "logs"
@@ -59,13 +59,22 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False) -> int:
     names = [] if EVERYTHING in targets else list(targets)
     try:
         with Repo(_wait_for_lock=True) as repo:
-            stage_names(repo)  # dvc.yaml that cannot be read is said once, here
+            _check_names(names, stage_names(repo))
             code = _one_by_one(repo, names, force) if jobs == 1 else _side_by_side(repo, names, jobs, force)
             for name in tidy(repo):
                 print(f"dvc.lock: dropped {name}, which dvc.yaml no longer has")
             return code
     except DvcException as error:
         raise UserError(str(error)) from error
+
+
+def _check_names(found: list[str], stages: list[str]) -> None:
+    groups = {stage.partition("@")[0] for stage in stages}
+    for name in found:
+        if name not in {*stages, *groups}:
+            group = name.partition("@")[0]
+            nearest = [stage for stage in stages if stage.startswith(f"{group}@")] if "@" in name else []
+            raise UserError(f"dvc.yaml: no stage {name!r}; {choices(name, nearest or groups)}")
 
 
 def _one_by_one(repo: Any, targets: list[str], force: bool) -> int:

@@ -256,25 +256,32 @@ def _watch(training: Training, validation: Batches, listeners: list[Listener], n
                 self.model.stop_training = True
 
         def _validate(self) -> dict[str, float]:
-            """Each metric over the validation split: the mean over its batches, weighted by their examples."""
+            """Each metric over the validation split: the mean over its targets; the carried state is put back after."""
             sums: dict[str, float] = {}
             num_targets = 0
+            carried = [(weight, weight.numpy()) for weight in carried_state(self.model)]
             with ahead(validation.epoch(0)) as batches:
                 for inputs, targets in batches:
                     found = self.model.test_on_batch(inputs, targets, return_dict=True)
-                    num_targets += len(targets)
+                    num_targets += targets.size
                     for name, value in found.items():
-                        sums[name] = sums.get(name, 0.0) + float(value) * len(targets)
+                        sums[name] = sums.get(name, 0.0) + float(value) * targets.size
+            for weight, value in carried:
+                weight.assign(value)
             return {f"val_{name}": value / num_targets for name, value in sums.items()}
 
     return Watch()
 
 
+def carried_state(model: "keras.Model") -> list[Any]:
+    """The variables in which stateful layers carry their state from call to call."""
+    return [weight for weight in model.non_trainable_weights if weight.name.startswith("carried_")]
+
+
 def reset_carried_state(model: "keras.Model") -> None:
     """Set the state that stateful layers carry to zero: saved weights hold what was learned and nothing else."""
-    for weight in model.non_trainable_weights:
-        if weight.name.startswith("carried_"):
-            weight.assign(np.zeros(weight.shape, dtype=np.float32))
+    for weight in carried_state(model):
+        weight.assign(np.zeros(weight.shape, dtype=np.float32))
 
 
 def network_outputs(model: "keras.Model", spec: ExampleSpec, inputs: Array) -> Array:

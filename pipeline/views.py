@@ -63,8 +63,9 @@ class View(ABC):
 
     def raw_rank(self, stored_shape: tuple[int, ...], found: tuple[int, ...]) -> int:
         """How many axes one example has that a user gives in an array of shape `found`."""
-        has_channel = found[-1:] == (1,) and len(found) > 1
-        return len(self.raw(stored_shape)[1]) + (1 if has_channel else 0)
+        shape = self.raw(stored_shape)[1]
+        has_channel = found[-1:] == (1,) and len(found) > 1 and shape[-1] != 1
+        return len(shape) + (1 if has_channel else 0)
 
 
 class Frames(View):
@@ -106,8 +107,8 @@ class Images(View):
         return images if images.ndim == 4 else images[..., None]
 
     def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
-        """Bytes 0 to 255, or floats that already lie between 0 and 1."""
-        if raw.ndim == len(stored_shape) + 2 and raw.shape[-1] == 1:
+        """Bytes 0 to 255, or floats that already lie between 0 and 1; a last axis of 1 may be there or not."""
+        if raw.ndim > len(stored_shape) and raw.shape[-1] == 1 != stored_shape[-1]:
             raw = raw[..., 0]
         raw = batch_of(raw, stored_shape)
         if raw.dtype.kind == "f" and raw.size and float(raw.max()) <= 1.0:
@@ -158,7 +159,7 @@ class OneHot(View):
         return 1
 
     def as_given(self, arrays: Arrays, description: Description) -> Array:
-        return arrays["x"][:, :-1]
+        return arrays["x"][:, :-1].astype(np.int64)
 
     def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
         """A user gives the symbols seen so far, [T] or [N, T] integers; each step answers with what follows it."""
@@ -193,6 +194,7 @@ def open_view(name: str, description: Description, where: str) -> View:
 
 def batch_of(raw: Array, shape: tuple[int | None, ...]) -> Array:
     """`raw` as several examples of `shape`; a single example becomes a batch of one."""
+    given = raw.shape
     if raw.ndim == len(shape):
         raw = raw[None]
     fits = raw.ndim == len(shape) + 1 and all(
@@ -200,7 +202,9 @@ def batch_of(raw: Array, shape: tuple[int | None, ...]) -> Array:
     )
     if raw.dtype.kind not in "uif" or not fits:
         wanted = " x ".join("any" if axis is None else str(axis) for axis in shape)
-        raise UserError(f"found an array {list(raw.shape)} of {raw.dtype}; allowed: numbers [{wanted}], one or several")
+        raise UserError(f"found an array {list(given)} of {raw.dtype}; allowed: numbers [{wanted}], one or several")
+    if not raw.size:
+        raise UserError(f"found an array {list(given)}, which is empty; allowed: at least one number")
     if raw.dtype.kind == "f" and not np.isfinite(raw).all():
         raise UserError("the array holds NaN or infinity; allowed: finite numbers")
     return raw

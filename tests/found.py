@@ -84,31 +84,33 @@ class Case:
         return {key: values[:number] for key, values in self.dataset.split(split).items()}
 
 
-def _cases() -> list[Case]:
-    """Every variant's network, small, and in every formulation that its architecture has; equal ones once."""
+def _variants() -> list[Case]:
+    """Every variant's network in a small form, equal ones once."""
     found: dict[str, Case] = {}
     for name in PARAMS["variants"]:
         block = variant_block(name, PARAMS)
         if block.dataset in PARAMS["imports"]:
             continue
-        field = type(block.network).model_fields.get("formulation")
-        for formulation in get_args(field.annotation) if field else (None,):
-            network = block.network.small()
-            if formulation:
-                network = network.model_copy(update={"formulation": formulation})
-            training = block.training.small()
-            small = block.model_copy(update={"network": network, "training": training})
-            key = [block.model, network.model_dump(mode="json"), block.dataset, block.view, training.truncate_steps]
-            label = f"{name}-{formulation}" if formulation else name
-            found.setdefault(json.dumps(key), Case(label, small))
+        network, training = block.network.small(), block.training.small()
+        key = [block.model, network.model_dump(mode="json"), block.dataset, block.view, training.truncate_steps]
+        small = block.model_copy(update={"network": network, "training": training})
+        found.setdefault(json.dumps(key), Case(name, small))
     return list(found.values())
 
 
-CASES = _cases()
-# One case for each architecture and formulation: for checks that take seconds.
-FORMS = list(
-    {(case.block.model, getattr(case.block.network, "formulation", None)): case for case in CASES[::-1]}.values()
-)
+def formulations(case: Case) -> list[Case]:
+    """The same network in every formulation that its architecture has; the case itself where it has but one."""
+    field = type(case.block.network).model_fields.get("formulation")
+    if field is None:
+        return [case]
+    others = [name for name in get_args(field.annotation) if name != case.block.network.formulation]
+    networks = {f"{case.name}-{name}": case.block.network.model_copy(update={"formulation": name}) for name in others}
+    return [case, *(Case(n, case.block.model_copy(update={"network": network})) for n, network in networks.items())]
+
+
+VARIANTS = _variants()
+ONE_EACH = list({case.block.model: case for case in VARIANTS}.values())  # one for each architecture: for dear checks
+FORMS = [form for case in ONE_EACH for form in formulations(case)]
 
 
 def label(case: Case) -> str:

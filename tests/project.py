@@ -1,13 +1,15 @@
 """A small copy of this project in a temporary folder, in which real stages run: real DVC, real MLflow, no stand-ins.
 
-Tests name it as a plug-in: `pytest_plugins = ["project"]`. `made` is made once, whichever worker comes first, and only
-read; a test that changes something takes a copy (`changeable`) or an empty one (`fresh`).
+Tests name it as a plug-in, `pytest_plugins = ["project"]`, and import from it before that (PYTEST_DONT_REWRITE). `made`
+is made once, whichever worker comes first, and only read; a test that changes something takes a copy (`changeable`) or
+an empty one (`fresh`).
 """
 
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -71,8 +73,8 @@ variants:
     task: sequence_labelling
     model: memory_lstm
     network: {units: 8}
-    training: {learning_rate: 0.05, batch_size: 1, truncate_steps: 4, shuffle: false, steps: 4000, validate_every: 1000,
-               steps_per_execution: 10}
+    training: {learning_rate: 0.05, batch_size: 1, truncate_steps: 4, shuffle: false, steps: 400, validate_every: 100,
+               steps_per_execution: 50}
     seed: 1
     gate: {accuracy: 1.0}
   digits_cnn:
@@ -127,6 +129,8 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # a Ctrl-C reaches it even where whoever runs the tests ignores it (a job in the background)
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def environment(self, **variables: str) -> dict[str, str]:
@@ -267,7 +271,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def changeable(made: Project, tmp_path: Path) -> Project:
     """A copy with all results, to be changed; without runs, whose artifacts lie at the original's absolute path."""
-    shutil.copytree(made.folder, tmp_path / "project", symlinks=True, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+    shutil.copytree(
+        made.folder, tmp_path / "project", symlinks=True, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts")
+    )
     return Project(tmp_path / "project")
 
 

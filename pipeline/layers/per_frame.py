@@ -23,7 +23,8 @@ class PerFrame(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         shape = (None, *input_shape[2:])
         for layer in self.layers:
-            layer.build(shape)
+            if not layer.built:  # read from a file, it is
+                layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline import figures
 from pipeline.config import VariantBlock
 from pipeline.dataset import Array, Dataset
-from pipeline.errors import StageFailure
+from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.places import FIGURES_FOLDER, INFERENCE_TIMING_FILE, METRICS_FILE, PREDICTIONS_FILE, Places, read_history
 from pipeline.progress import Bar
@@ -21,6 +21,10 @@ LATENCY_RUNS, LATENCY_WARM_UP = 30, 3
 
 def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
     """Score a variant and write metrics, predictions, figures and timing; returns the metrics."""
+    history = read_history(places.reports)
+    if not history:
+        path = places.reports / HISTORY_FILE
+        raise UserError(f"{path}: not found; make it with: dvc repro train@{places.reports.name}")
     export = Export(places.exported)
     dataset = Dataset(places.dataset)
     arrays = dataset.split("test")
@@ -36,7 +40,6 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
     metrics = score(export, outputs, targets, dataset, block)
 
     pictures = export.task.figures(outputs, targets, dataset.card, inputs)
-    history = read_history(places.reports)
     with whole_folder(places.reports / FIGURES_FOLDER) as folder:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():

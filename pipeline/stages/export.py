@@ -33,8 +33,8 @@ OPSET = 18
 def export(name: str, block: VariantBlock, places: Places) -> float:
     """Export a variant and return the largest difference to the network that was found; fails above 1e-4."""
     dataset = Dataset(places.dataset)
-    architecture = load_plugin("models", block.model, f"variants.{name}.model")
-    view = open_view(block.view, dataset.card, f"variants.{name}.view")
+    architecture = load_plugin("models", block.model, f"params.yaml: variants.{name}.model")
+    view = open_view(block.view, dataset.card, f"params.yaml: variants.{name}.view")
     spec = network_spec(view, dataset, block.training)
     prepare_backend(block.training, block.seed)
     model = architecture.build(block.network, spec)

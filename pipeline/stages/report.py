@@ -55,7 +55,7 @@ def report(variants: dict[str, str], folder: Path, target: Path) -> list[str]:
 def read_row(name: str, dataset: str, folder: Path) -> Row | None:
     """What a variant's outputs say, as text; None if it was not evaluated.
 
-    DVC takes a stage's outputs away before it runs: without the seconds of a training, scores are those of an earlier one.
+    DVC takes a stage's outputs away before it runs: scores without the seconds of a training belong to an earlier one.
     """
     metrics, timing = read_evaluation(folder)
     if not metrics or "train_seconds" not in timing:

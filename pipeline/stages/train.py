@@ -1,5 +1,6 @@
 """`train@<variant>`: build the network, fit it, write weights, history and the record of what made them."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,8 @@ class Tracker(Protocol):
 def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar: Listener) -> Fitted:
     """Train a variant. What stood in its place stays until the new weights are complete."""
     dataset = Dataset(places.dataset)
-    architecture = load_plugin("models", block.model, f"variants.{name}.model")
-    view = open_view(block.view, dataset.card, f"variants.{name}.view")
+    architecture = load_plugin("models", block.model, f"params.yaml: variants.{name}.model")
+    view = open_view(block.view, dataset.card, f"params.yaml: variants.{name}.view")
     spec = network_spec(view, dataset, block.training)
     prepare_backend(block.training, block.seed)
     import keras
@@ -71,7 +72,9 @@ def _num_carried(model: Any) -> int:
 
 def _load_start(model: Any, start: Path, name: str) -> None:
     try:
-        model.load_weights(start / WEIGHTS_FILE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Keras, before it raises the error that says the same
+            model.load_weights(start / WEIGHTS_FILE)
     except (ValueError, OSError) as error:
         raise UserError(
             f"params.yaml: variants.{name}.start: the weights of {start} do not fit this network; "

@@ -12,7 +12,8 @@ from pipeline.runtime import Export
 from pipeline.tracking.store import import_mlflow
 
 PACKAGE = Path(__file__).parents[1]
-SERVING_CODE = ("__init__.py", "dataset.py", "errors.py", "files.py", "plugins.py", "runtime.py", "views.py")
+# All tasks, though a model needs one: models that are loaded into the same process share the first one's package.
+SERVING_CODE = ("__init__.py", "dataset.py", "errors.py", "files.py", "plugins.py", "runtime.py", "views.py", "tasks")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
 
 
@@ -23,7 +24,7 @@ def log_model(run_id: str, export: Path) -> None:
     with tempfile.TemporaryDirectory() as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("mlflow").setLevel(logging.ERROR)
-        code = copy_serving_code(Path(aside) / PACKAGE.name, opened.manifest.task)
+        code = copy_serving_code(Path(aside) / PACKAGE.name)
         was_active = mlflow.active_run()
         with mlflow.start_run(run_id=run_id, nested=was_active is not None, log_system_metrics=False):
             mlflow.pyfunc.log_model(
@@ -36,11 +37,14 @@ def log_model(run_id: str, export: Path) -> None:
             )
 
 
-def copy_serving_code(target: Path, task: str) -> Path:
+def copy_serving_code(target: Path) -> Path:
     """The files of this package that answer a request, and no others."""
-    for part in (*SERVING_CODE, "tasks/__init__.py", f"tasks/{task}.py"):
-        (target / part).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PACKAGE / part, target / part)
+    for part in SERVING_CODE:
+        files = sorted((PACKAGE / part).glob("*.py")) if (PACKAGE / part).is_dir() else [PACKAGE / part]
+        for file in files:
+            copy = target / file.relative_to(PACKAGE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
     return target
 
 

@@ -47,7 +47,8 @@ def connect() -> "tuple[MlflowClient, str]":
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = client.get_experiment_by_name(name)
         if found is None:
-            location = str(project_root() / "mlartifacts") if uri.startswith("sqlite:") else None
+            beside = Path(uri.removeprefix("sqlite:///")).absolute().parent / "mlartifacts"
+            location = str(beside) if uri.startswith("sqlite:") else None
             identity = client.create_experiment(name, artifact_location=location)
         else:
             identity = found.experiment_id

@@ -1,0 +1,130 @@
+"""Training the CNN-LSTM on moving-square clips: the stage `train`, a plain Keras script, and eager PyTorch."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import Contestant, Row, Stopwatch, below, contestants, more
+from benchmarks.peers import peer_python
+
+VARIANT = "moving_square_cnn_lstm"
+TITLE = f"train {VARIANT}"
+UNIT = "clips/s"
+NUM_CLIPS = 1024  # 512 MB as frames, which only the peers need to hold
+STEPS, QUICK_STEPS = 30, 8
+ROUNDS, QUICK_ROUNDS = 5, 2
+LEAST_KERAS, LEAST_PYTORCH, MOST_MEGABYTES = 4, 2, 2000
+
+
+def rows(quick: bool) -> list[Row]:
+    """All contestants alive at once, one of them running at a time."""
+    steps, rounds = (QUICK_STEPS, QUICK_ROUNDS) if quick else (STEPS, ROUNDS)
+    torch_python, reason = peer_python()
+    with tempfile.TemporaryDirectory() as folder:
+        batch_size = _draw(Path(folder))
+        arguments = (folder, str(steps), str(batch_size))
+        started = {name: Contestant("training", name, *arguments) for name in ("ours", "keras")}
+        if torch_python:
+            started["pytorch"] = Contestant("training_torch", *arguments, python=torch_python)
+        with contestants(**started) as racing:
+            best, peak = _race(racing, rounds)
+    rate = {name: steps * batch_size / seconds for name, seconds in best.items()}
+    table = [more("Keras, TimeDistributed", rate["ours"], rate["keras"], UNIT, LEAST_KERAS)]
+    if torch_python:
+        table.append(more("PyTorch, eager", rate["ours"], rate["pytorch"], UNIT, LEAST_PYTORCH))
+    else:
+        table.append(Row("PyTorch, eager", f"{rate['ours']:.0f} {UNIT}", f"skipped: {reason}"))
+    return [*table, below("peak memory, and Keras'", peak["ours"], MOST_MEGABYTES, "MB", peak["keras"])]
+
+
+def _race(racing: dict[str, Contestant], rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The shortest round of each in seconds, and its peak memory."""
+    for contestant in racing.values():  # one after the other through the warm-up as well
+        contestant.ask("start")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in racing}
+    for _ in range(rounds):
+        for name, contestant in racing.items():
+            found[name].append(contestant.ask("go"))
+    return (
+        {name: min(each["seconds"] for each in answers) for name, answers in found.items()},
+        {name: max(each["peak_megabytes"] for each in answers) for name, answers in found.items()},
+    )
+
+
+def _draw(folder: Path) -> int:
+    """Store the clips; returns the variant's batch size."""
+    from pipeline import config
+    from pipeline.plugins import load_plugin
+    from pipeline.stages.generate import generate
+
+    variant = config.variant_block(VARIANT)
+    block = config.dataset_block(variant.dataset)
+    source = load_plugin("datasets", block.source, "params.yaml")
+    splits = {"train": NUM_CLIPS, "validation": 1, "test": 1}
+    generate(variant.dataset, source, block.parameters, block.seed, splits, folder / variant.dataset)
+    return variant.training.batch_size
+
+
+def train_ours(folder: str, steps: str, _: str) -> None:
+    """The stage's own loop with the variant's own block, made long enough for any number of rounds."""
+    from pipeline import config
+    from pipeline.dataset import Dataset
+    from pipeline.plugins import load_plugin
+    from pipeline.training import fit, network_spec, prepare_backend, split_batches
+    from pipeline.training_bar import Silent
+    from pipeline.views import open_view
+
+    watch = Stopwatch(int(steps))
+
+    class Listener(Silent):
+        def on_step(self, step: int, num_steps: int, loss: float) -> None:
+            watch.step()
+
+    block = config.variant_block(VARIANT)
+    training = block.training.model_copy(update={"epochs": None, "steps": 10_000, "validate_every": 10_000})
+    dataset = Dataset(Path(folder, block.dataset))
+    view = open_view(block.view, dataset.card, "params.yaml")
+    spec = network_spec(view, dataset, training)
+    prepare_backend(training, block.seed)
+    architecture = load_plugin("models", block.model, "params.yaml")
+    model = architecture.build(block.network, spec)
+    batches = (split_batches(dataset, split, view, training, block.seed) for split in ("train", "validation"))
+    sys.stdin.readline()
+    fit(model, architecture.loss(spec), training, *batches, [Listener()])
+
+
+def train_keras(folder: str, steps: str, batch_size: str) -> None:
+    """The network as the tutorials write it, on arrays that hold all frames."""
+    import keras
+
+    from pipeline.dataset import Dataset
+    from pipeline.views import VIEWS
+
+    watch = Stopwatch(int(steps))
+    (path,) = Path(folder).iterdir()
+    dataset = Dataset(path)
+    arrays = dataset.split("train")
+    clips, labels = VIEWS["frames"].inputs(arrays, dataset.card), arrays["y"].astype("float32")
+
+    def each_frame(layer: Any) -> Any:
+        return keras.layers.TimeDistributed(layer)
+
+    model = keras.Sequential(
+        [
+            keras.Input(clips.shape[1:]),
+            each_frame(keras.layers.Conv2D(2, 2, activation="relu")),
+            each_frame(keras.layers.MaxPooling2D(2)),
+            each_frame(keras.layers.Flatten()),
+            keras.layers.LSTM(50),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: watch.step())
+    sys.stdin.readline()
+    model.fit(clips, labels, batch_size=int(batch_size), epochs=1000, verbose=0, callbacks=[stop])
+
+
+if __name__ == "__main__":
+    {"ours": train_ours, "keras": train_keras}[sys.argv[1]](*sys.argv[2:])

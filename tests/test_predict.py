@@ -1,0 +1,126 @@
+"""`python -m pipeline predict`: every format it reads, the same answers from all, and how soon it answers."""
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from project import CLIP, IMAGE, MEMORY, VARIANTS, Finished, Project
+
+from pipeline.dataset import Dataset
+from pipeline.runtime import Export
+
+pytest_plugins = ["project"]
+pytestmark = pytest.mark.slow
+
+Cli = Callable[..., Finished]
+FORMATS = {
+    CLIP: ("one.npy", "several.npy", "channel.npy", "several.npz", "lines.jsonl"),
+    MEMORY: ("one.npy", "several.npy", "several.npz", "lines.txt", "lines.csv", "lines.jsonl"),
+    IMAGE: ("one.npy", "several.npy", "channel.npy", "several.npz", "lines.txt", "lines.csv", "lines.jsonl", "one.png"),
+}
+SECONDS_TO_START = 2.5
+
+
+def examples(project: Project, variant: str) -> Any:
+    """The first two of the test split, in the form in which a user gives them."""
+    export = Export(project / f"models/{variant}/export")
+    dataset = Dataset(project / f"data/{export.manifest.dataset}")
+    return export.view.as_given({k: v[:2] for k, v in dataset.split("test").items()}, dataset.card)
+
+
+def write(path: Path, given: Any) -> None:
+    """Write examples in the format that the path's name says; `one.*` holds the first alone."""
+    chosen = given[0] if path.stem == "one" else given[..., None] if path.stem == "channel" else given
+    rows = [array.ravel().tolist() for array in given]
+    match path.suffix:
+        case ".npy":
+            np.save(path, chosen)
+        case ".npz":
+            np.savez(path, first=given[0], rest=given[1:])
+        case ".png" | ".jpg":
+            Image.fromarray(chosen).save(path, quality=100)
+        case ".txt":
+            path.write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
+        case ".csv":
+            path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+        case ".jsonl":
+            path.write_text("".join(json.dumps(array.tolist()) + "\n" for array in given))
+
+
+def answers(finished: Finished) -> list[dict[str, Any]]:
+    """Answers of `--json`, without the names of the examples."""
+    found = [json.loads(line) for line in finished.succeeded().lines()]
+    assert all(answer.pop("example") for answer in found)
+    return found
+
+
+@pytest.mark.parametrize(("variant", "name"), [(variant, name) for variant in VARIANTS for name in FORMATS[variant]])
+def test_every_format_gives_the_same_answers(made: Project, cli: Cli, tmp_path: Path, variant, name):
+    write(tmp_path / name, examples(made, variant))
+    expected = [answers(cli(made, "predict", variant, "--example", str(n), "--json"))[0] for n in (0, 1)]
+    found = answers(cli(made, "predict", variant, "--input", str(tmp_path / name), "--json"))
+    assert found == (expected[:1] if name.startswith("one") else expected)
+
+
+def test_a_photo_is_read_nearly_like_the_picture(made: Project, cli: Cli, tmp_path: Path):
+    write(tmp_path / "one.jpg", examples(made, IMAGE))
+    (found,) = answers(cli(made, "predict", IMAGE, "-i", str(tmp_path / "one.jpg"), "--json"))
+    (expected,) = answers(cli(made, "predict", IMAGE, "-e", "0", "--json"))
+    assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=0.1)
+
+
+def test_the_answers_are_those_that_were_scored(made: Project, cli: Cli):
+    rows = [row.split(",") for row in (made / f"reports/{IMAGE}/predictions.csv").read_text().splitlines()[1:]]
+    for number, (_, _, predicted, probability) in enumerate(rows[:5]):
+        (found,) = answers(cli(made, "predict", IMAGE, "-e", str(number), "--json"))
+        assert found["label"] == predicted
+        assert found["probability"] == pytest.approx(float(probability), abs=2e-4)
+
+
+def test_lines_from_stdin_are_answered(made: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("3 0 1 2\n\n4,0,1,2\n"))
+    lines = cli(made, "predict", MEMORY, "--input", "-").succeeded().lines()
+    assert [line.partition(": ")[0] for line in lines] == ["stdin:1", "stdin:3"]
+    stored = [cli(made, "predict", MEMORY, "-e", n).lines()[0].partition(": ")[2] for n in "01"]
+    assert [line.partition(": ")[2] for line in lines] == stored
+
+
+def test_a_sequence_of_any_length_is_answered_step_by_step(made: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("3\n3 0\n3 0 1 2\n"))
+    found = answers(cli(made, "predict", MEMORY, "-i", "-", "--json"))
+    assert [len(answer["labels"]) for answer in found] == [1, 2, 4]
+    assert found[2]["labels"][:2] == found[1]["labels"]  # what comes later changes no earlier answer
+
+
+def test_a_person_reads_label_and_probability(made: Project, cli: Cli):
+    (line,) = cli(made, "predict", IMAGE, "--example", "3").succeeded().lines()
+    name, _, sentence = line.partition(": ")
+    label, probability = sentence.split()
+    assert name == "test[3]"
+    assert label in "0123456789"
+    assert 0.1 <= float(probability) <= 1
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_it_answers_soon_and_loads_none_of_the_heavy_packages(made: Project, variant):
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'tensorflow', 'keras', 'mlflow', 'pandas', 'dvc'} & set(sys.modules)))"
+    )
+    seconds = []
+    for _ in range(3):  # the fastest of them: the machine may be busy with other things
+        started = time.monotonic()
+        finished = made.run(sys.executable, "-c", code, "predict", variant, "--example", "0").succeeded()
+        seconds.append(time.monotonic() - started)
+        assert finished.lines()[-1] == "[]"
+        if seconds[-1] < SECONDS_TO_START:
+            break
+    assert min(seconds) < SECONDS_TO_START

@@ -1,0 +1,147 @@
+"""The page and the table that put all variants side by side."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from project import CLIP, IMAGE, MEMORY, ROOT, VARIANTS, Project
+
+from pipeline.config import load_params
+from pipeline.stages.evaluate import passes, share
+from pipeline.stages.report import COLUMNS, report
+
+pytest_plugins = ["project"]
+
+LARGEST_PAGE = 10 * 1024 * 1024
+MARKED = re.compile(r"<!-- results -->\n(.*?)<!-- /results -->", re.DOTALL)
+
+
+class Page(HTMLParser):
+    """What a page links to, and its tables as rows of text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[tuple[str, str]] = []
+        self.anchors: set[str] = set()
+        self.rows: list[list[str]] = []
+        self.in_cell = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "action", "data"):
+                self.links.append((tag, value or ""))
+            elif name == "id":
+                self.anchors.add(value or "")
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.in_cell = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.in_cell = False
+
+    def handle_data(self, data):
+        if self.in_cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def markdown_rows(text: str) -> list[list[str]]:
+    """The rows of all tables, headings among them, rules not."""
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.slow
+def test_the_page_stands_alone(made: Project):
+    text = (made / "report/index.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert len(text.encode()) < LARGEST_PAGE
+    for tag, target in page.links:
+        if tag == "img":
+            assert target.startswith("data:image/png;base64,")
+        else:
+            assert target.startswith("#") and target[1:] in page.anchors
+    assert not re.search(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:|file:|//|\.?/)""", text)
+    assert not re.search(r"url\(\s*['\"]?(?!data:)", text) and "@import" not in text and "<script src" not in text
+    assert sum(tag == "img" for tag, _ in page.links) == sum(
+        len(list((made / f"reports/{variant}/figures").glob("*.png"))) for variant in VARIANTS
+    )
+
+
+@pytest.mark.slow
+def test_page_and_table_have_the_same_row_for_every_variant(made: Project):
+    page = Page((made / "report/index.html").read_text(encoding="utf-8"))
+    table = markdown_rows((made / "report/results.md").read_text(encoding="utf-8"))
+    assert page.rows == table
+    rows = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in table if row[0] != "variant"}
+    assert set(rows) == set(VARIANTS)
+    for variant in (CLIP, MEMORY, IMAGE):
+        metrics = made.metrics(variant)
+        assert rows[variant]["metric"] == metrics["metric"]
+        assert rows[variant]["score"] == f"{metrics['score']:.4f}"
+        assert rows[variant]["share"] == f"{metrics['score'] / metrics['ceiling']:.1%}"
+        assert rows[variant]["gate"] == metrics["gate"]
+        assert rows[variant]["parameters"].replace(",", "") == str(metrics["num_parameters"])
+
+
+def test_the_share_is_turned_over_where_lower_is_better():
+    assert share(0.9, 1.0, True) == pytest.approx(0.9)
+    assert share(4.0, 2.0, False) == pytest.approx(0.5)
+    assert share(0.0, 0.0, False) == 1.0
+    assert share(1.0, 0.0, False) == 0.0
+
+
+def test_a_gate_is_a_floor_or_a_ceiling_as_the_metric_is():
+    class Task:
+        LOWER_IS_BETTER = ("rmse",)
+
+    assert passes({"accuracy": 0.9, "rmse": 2.0}, {"accuracy": 0.9, "rmse": 2.0}, Task)
+    assert not passes({"accuracy": 0.89, "rmse": 1.0}, {"accuracy": 0.9}, Task)
+    assert not passes({"accuracy": 1.0, "rmse": 2.01}, {"rmse": 2.0}, Task)
+
+
+def test_variants_of_a_dataset_stand_together_and_lower_is_better_is_said(tmp_path: Path):
+    metrics = {
+        "task": "regression",
+        "metric": "rmse",
+        "score": 4.0,
+        "ceiling": 2.0,
+        "share_of_ceiling": share(4.0, 2.0, False),
+        "higher_is_better": False,
+        "num_parameters": 1234,
+        "num_examples": 10,
+        "gate": "failed",
+        "fingerprint": "0123456789abcdef",
+        "rmse": 4.0,
+    }
+    for variant, differs in {"a": {}, "b": {"ceiling": None, "share_of_ceiling": None}}.items():
+        (tmp_path / "reports" / variant).mkdir(parents=True)
+        (tmp_path / "reports" / variant / "metrics.json").write_text(json.dumps(metrics | differs))
+        (tmp_path / "reports" / variant / "train_timing.json").write_text('{"train_seconds": 12.34}')
+    variants = {"a": "heights", "missing": "heights", "b": "heights"}
+    assert report(variants, tmp_path / "reports", tmp_path / "report") == ["missing"]
+    text = (tmp_path / "report/results.md").read_text(encoding="utf-8")
+    heading, first, second = markdown_rows(text)
+    assert heading == list(COLUMNS)
+    assert first[:6] == ["a", "rmse (lower is better)", "4.0000", "2.0000", "50.0%", "failed"]
+    assert first[7:] == ["12.3", "–", "a-01234567"]  # seconds of the training, none of the inference
+    assert second[3:5] == ["–", "–"]
+    assert text.count("### heights") == 1
+    assert "Not evaluated: missing." in text
+
+
+def test_the_table_of_the_readme_is_that_of_the_committed_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    readme = ROOT / "README.md"
+    if not readme.is_file():
+        pytest.skip("README.md is not written yet")
+    shown = MARKED.search(readme.read_text(encoding="utf-8"))
+    assert shown, "README.md: no table between <!-- results --> and <!-- /results -->"
+    monkeypatch.chdir(ROOT)
+    variants = {name: block["dataset"] for name, block in load_params()["variants"].items()}
+    report(variants, ROOT / "reports", tmp_path / "report")
+    assert shown.group(1).strip() == (tmp_path / "report/results.md").read_text(encoding="utf-8").strip()
