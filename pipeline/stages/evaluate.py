@@ -11,7 +11,15 @@ from pipeline.config import VariantBlock
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_file, whole_folder, write_json
-from pipeline.places import FIGURES_FOLDER, INFERENCE_TIMING_FILE, METRICS_FILE, PREDICTIONS_FILE, Places, read_history
+from pipeline.places import (
+    FIGURES_FOLDER,
+    HISTORY_FILE,
+    INFERENCE_TIMING_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    Places,
+    read_history,
+)
 from pipeline.progress import Bar
 from pipeline.runtime import Export
 
