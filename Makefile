@@ -77,8 +77,8 @@ lock: $(INSTALLED) ## resolve pyproject.toml again and rewrite requirements.lock
 	uv pip compile pyproject.toml --extra dev --output-file requirements.lock --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet $(LOCK_FLAGS)
 
-clean: ## remove .venv and tools' caches; data, models, reports and runs stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove the environments and tools' caches; data, models, reports and runs stay
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): requirements.lock
 	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c '$(SUPPORTED)' || { \

@@ -17,6 +17,7 @@ from pipeline.dataset import Array, Arrays, Description
 from pipeline.views import View
 
 BATCHES_AHEAD = 3
+MOST_BYTES_AT_ONCE = 1 << 26
 SECONDS_BETWEEN_LOOKS = 0.1
 Batch = tuple[Array | tuple[Array, Array], Array]
 
@@ -78,6 +79,23 @@ class Batches:
             yield from self.epoch(number)
             number += 1
 
+    def whole_round(self, num_calls: int) -> Batch | None:
+        """`num_calls` batches in one piece: from arrays Keras takes small ones three times faster than from a thread.
+
+        None unless each pass is in the same order, a round is whole passes of full batches, and all of it is small.
+        """
+        if self.shuffle or num_calls % self.calls_per_epoch:
+            return None
+        first = next(self.epoch(0))
+        if num_calls * sum(part.nbytes for part in _parts(first)) > MOST_BYTES_AT_ONCE:
+            return None
+        calls = [_parts(call) for call in self.epoch(0)]
+        if any(part.shape != like.shape for call in calls for part, like in zip(call, calls[0], strict=True)):
+            return None
+        passes = num_calls // len(calls)
+        *inputs, targets = (np.concatenate(parts * passes) for parts in zip(*calls, strict=True))
+        return (inputs[0] if len(inputs) == 1 else (inputs[0], inputs[1])), targets
+
     def _calls(self, inputs: Array, targets: Array) -> Iterator[Batch]:
         if self.truncate_steps is None:
             yield inputs, targets
@@ -86,6 +104,12 @@ class Batches:
             steps = slice(start, start + self.truncate_steps)
             first = np.full((len(inputs), 1), float(start == 0), dtype=np.float32)
             yield (inputs[:, steps], first), targets[:, steps]
+
+
+def _parts(batch: Batch) -> tuple[Array, ...]:
+    """The arrays of a batch, targets last."""
+    inputs, targets = batch
+    return (*inputs, targets) if isinstance(inputs, tuple) else (inputs, targets)
 
 
 @contextmanager

@@ -175,21 +175,19 @@ def fit(
     model.compile(
         optimizer=_optimizer(training, num_updates),
         loss=loss,
-        metrics=["accuracy"],
+        metrics=[_accuracy(model)],
         steps_per_execution=math.gcd(training.steps_per_execution, per_round),
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
+    model.optimizer.build(model.trainable_variables)  # else the first step makes them, and is traced twice for it
     watch = _watch(training, validation, listeners, num_updates, per_round)
+    options: dict[str, Any] = {"epochs": num_updates // per_round, "callbacks": [watch], "verbose": 0, "shuffle": False}
     started = time.perf_counter()
-    with ahead(train.endless()) as batches:
-        model.fit(
-            batches,
-            steps_per_epoch=per_round,
-            epochs=num_updates // per_round,
-            callbacks=[watch],
-            verbose=0,
-            shuffle=False,
-        )
+    if whole := train.whole_round(per_round):
+        model.fit(*whole, batch_size=train.batch_size, **options)
+    else:
+        with ahead(train.endless()) as batches:
+            model.fit(batches, steps_per_epoch=per_round, **options)
     fitted: Fitted = watch.fitted
     fitted.seconds = time.perf_counter() - started
     fitted.num_updates = watch.step
@@ -197,6 +195,15 @@ def fit(
         model.set_weights(watch.best_weights)
     reset_carried_state(model)
     return fitted
+
+
+def _accuracy(model: "keras.Model") -> "keras.metrics.Metric":
+    """What Keras makes of `accuracy`, made before the first step is traced."""
+    import keras
+
+    if model.output_shape[-1] == 1:
+        return keras.metrics.BinaryAccuracy(name="accuracy")
+    return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
 
 def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimizer":
