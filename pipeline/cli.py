@@ -225,7 +225,10 @@ def repro(
     """Make what is missing or out of date: `dvc repro`, side by side where stages do not need each other."""
     from pipeline.scheduler import repro as run
 
-    sys.exit(run([target for target in targets or [] if target != "all"], jobs, force))
+    code = run(targets or [], jobs, force)
+    if code == 1 and not set(targets or []) - {"all"}:  # DVC leaves out a report that needs what failed
+        report()
+    sys.exit(code)
 
 
 @app.command(rich_help_panel=CARE)

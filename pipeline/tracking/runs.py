@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.dataset import Card, Dataset
+from pipeline.files import sha256
 from pipeline.fingerprint import TrainingRecord
-from pipeline.places import FIGURES_FOLDER, Places, task_metrics
+from pipeline.places import FIGURES_FOLDER, METRICS_FILE, Places, task_metrics
 from pipeline.progress import say
 from pipeline.tracking.store import connect, import_mlflow, tracking_uri
 from pipeline.training import Listener
@@ -239,7 +240,7 @@ def final_metrics(found: Evaluation) -> dict[str, float]:
 
 def evaluation_mark(found: Evaluation) -> str:
     """Tells one evaluation from another: `sync` adds what the run does not have yet."""
-    return f"{found.metrics['metric']}={found.metrics['score']}"
+    return sha256(found.places.reports / METRICS_FILE)
 
 
 def device_name(backend: str) -> str:
