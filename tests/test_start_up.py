@@ -17,9 +17,9 @@ from pipeline.config import variant_block
 from pipeline.dataset import Dataset, read_card
 from pipeline.files import write_json
 from pipeline.fingerprint import make_record, write_record
+from pipeline.onnx_graph import OPSET
 from pipeline.places import HISTORY_FILE, TRAIN_TIMING_FILE, Places
 from pipeline.runtime import MANIFEST_FILE, Manifest
-from pipeline.stages.export import OPSET
 
 VARIANT, DATASET = "digits_cnn", "digits"
 HEAVY = ("keras", "tensorflow")
