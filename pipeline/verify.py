@@ -1,6 +1,7 @@
 """`python -m pipeline verify`: does dvc.lock tell the truth about the files here? Nothing is run or changed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
@@ -71,10 +72,10 @@ class _Audit:
                 self.num_compared += 1
                 if dependency.hash_info != self.outputs[dependency.fs_path].hash_info:
                     yield f"was made from another {dependency} than dvc.lock records where it is made"
-            elif dependency.exists:
-                yield from self._of_file(dependency)
-            else:
+            elif not dependency.exists:
                 yield f"{dependency} is missing"
+            elif not self._lacks_outputs(dependency):
+                yield from self._of_file(dependency)
         for output in stage.outs:
             if output.exists:
                 yield from self._of_file(output)
@@ -82,6 +83,11 @@ class _Audit:
                 self.absent.add(str(output))
             else:
                 yield f"{output} is missing; git keeps it"
+
+    def _lacks_outputs(self, folder: Any) -> bool:
+        """Whether outputs of other stages belong into this folder and are not here: it cannot be compared then."""
+        inside = (out for path, out in self.outputs.items() if Path(folder.fs_path) in Path(path).parents)
+        return any(out.use_cache and not out.exists for out in inside)
 
     def _of_params(self, dependency: Any) -> Iterator[str]:
         self.num_compared += len(dependency.params)
