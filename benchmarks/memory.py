@@ -93,8 +93,9 @@ def train_published(folder: str, epochs: int) -> None:
 
 def train_ours(folder: str, epochs: int) -> None:
     """The project's loop, told to make the same updates."""
+    from pipeline.network import network_spec, prepare_backend
     from pipeline.plugins import load_plugin
-    from pipeline.training import Training, fit, network_spec, prepare_backend, split_batches
+    from pipeline.training import Training, fit, split_batches
     from pipeline.views import open_view
 
     variant, dataset = _draw(folder)

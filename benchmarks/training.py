@@ -70,8 +70,9 @@ def train_ours(folder: str, steps: str, _: str) -> None:
     """The stage's own loop with the variant's own block, made long enough for any number of rounds."""
     from pipeline import config
     from pipeline.dataset import Dataset
+    from pipeline.network import network_spec, prepare_backend
     from pipeline.plugins import load_plugin
-    from pipeline.training import fit, network_spec, prepare_backend, split_batches
+    from pipeline.training import fit, split_batches
     from pipeline.training_bar import Silent
     from pipeline.views import open_view
 

@@ -25,6 +25,7 @@ TRAINING_CODE = (
     "dataset.py",
     "files.py",
     "fingerprint.py",
+    "network.py",
     "places.py",
     "training.py",
     "views.py",

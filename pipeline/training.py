@@ -4,13 +4,8 @@ Importing this file imports no Keras; fitting does.
 """
 
 import math
-import os
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
@@ -18,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.batches import Batches, ahead
 from pipeline.dataset import Array, Dataset
-from pipeline.errors import StageFailure, UserError
-from pipeline.views import ExampleSpec, View
+from pipeline.errors import StageFailure
+from pipeline.network import carried_state, reset_carried_state
+from pipeline.views import View
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +28,7 @@ class Training(BaseModel):
 
     learning_rate with `schedule` `constant` or `cosine` (to zero at the last update), after `warmup_steps` updates of
     linear growth. clip_value, clip_norm: bounds of each gradient entry, of the global gradient norm.
+    label_smoothing: the share of every target that is spread evenly over all classes.
     Length: `epochs` (passes over the training split) or `steps` (updates; validated every `validate_every` of them).
     early_stopping: stop after so many validations without a better loss. keep: weights of the `best` validation loss or
     the `last`. truncate_steps: for stateful networks, how many time steps one update sees. steps_per_execution: updates
@@ -46,6 +43,7 @@ class Training(BaseModel):
     warmup_steps: int = Field(default=0, ge=0)
     clip_value: float | None = Field(default=None, gt=0)
     clip_norm: float | None = Field(default=None, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(ge=1)
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
@@ -94,58 +92,6 @@ class Fitted:
     seconds: float = 0.0
     num_updates: int = 0
     best_round: int = 0
-
-
-def prepare_backend(training: Training, seed: int) -> None:
-    """Fix seeds, threads, determinism, precision and the growth of GPU memory; call it before building a network."""
-    with quiet_import():
-        import keras
-
-    keras.utils.set_random_seed(seed)
-    keras.mixed_precision.set_global_policy("mixed_float16" if training.mixed_precision else "float32")
-    if keras.backend.backend() == "tensorflow":
-        with quiet_import():
-            import tensorflow as tf
-
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(training.num_threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # TensorFlow has already started in this process, with whatever it was given first
-            pass
-        if training.deterministic:
-            tf.config.experimental.enable_op_determinism()
-
-
-@contextmanager
-def quiet_import() -> Iterator[None]:
-    """Keep off stderr what TensorFlow's libraries write there while they are loaded, errors apart, which are raised."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def network_spec(view: View, dataset: Dataset, training: Training) -> ExampleSpec:
-    """What a network sees, with the sizes that a stateful one has to be built for."""
-    card = dataset.card
-    spec = view.spec(card, card.example_shape())
-    if training.truncate_steps is None:
-        return spec
-    num_examples = {split: card.num_examples(split) for split in ("train", "validation")}
-    if any(number % training.batch_size for number in num_examples.values()):
-        raise UserError(
-            f"dataset {card.name}: splits of {num_examples} examples do not divide into batches of "
-            f"{training.batch_size}; with truncate_steps every batch must be full"
-        )
-    return replace(spec, batch_size=training.batch_size, steps_per_call=training.truncate_steps)
 
 
 def split_batches(dataset: Dataset, split: str, view: View, training: Training, seed: int) -> Batches:
@@ -236,11 +182,12 @@ def _watch(training: Training, validation: Batches, listeners: list[Listener], n
             self.step = 0
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-            self.step = len(self.fitted.history) * per_round + batch + 1
+            before, self.step = self.step, len(self.fitted.history) * per_round + batch + 1
             loss = float((logs or {})["loss"])
             if not math.isfinite(loss):
+                when = f"update {self.step}" if self.step == before + 1 else f"an update in {before + 1}-{self.step}"
                 raise StageFailure(
-                    f"the loss became {loss} at update {self.step} of {num_updates}; try a lower learning_rate "
+                    f"the loss became {loss} at {when} of {num_updates}; try a lower learning_rate "
                     f"(now {training.learning_rate}) or clip_norm (now {training.clip_norm})"
                 )
             for listener in listeners:
@@ -278,25 +225,3 @@ def _watch(training: Training, validation: Batches, listeners: list[Listener], n
             return {f"val_{name}": value / num_targets for name, value in sums.items()}
 
     return Watch()
-
-
-def carried_state(model: "keras.Model") -> list[Any]:
-    """The variables in which stateful layers carry their state from call to call."""
-    return [weight for weight in model.non_trainable_weights if weight.name.startswith("carried_")]
-
-
-def reset_carried_state(model: "keras.Model") -> None:
-    """Set the state that stateful layers carry to zero: saved weights hold what was learned and nothing else."""
-    for weight in carried_state(model):
-        weight.assign(np.zeros(weight.shape, dtype=np.float32))
-
-
-def network_outputs(model: "keras.Model", spec: ExampleSpec, inputs: Array) -> Array:
-    """The network's own outputs for `inputs`, a stateful one being taken through the steps call by call."""
-    if spec.steps_per_call is None:
-        return np.asarray(model.predict_on_batch(inputs))
-    outputs = []
-    for start in range(0, inputs.shape[1], spec.steps_per_call):
-        first = np.full((len(inputs), 1), float(start == 0), dtype=np.float32)
-        outputs.append(np.asarray(model.predict_on_batch([inputs[:, start : start + spec.steps_per_call], first])))
-    return np.concatenate(outputs, axis=1)

@@ -41,7 +41,8 @@ def store() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def keras():
     """Keras, imported and seeded as a training imports it; tests that need none do not wait for it."""
-    from pipeline.training import Training, prepare_backend
+    from pipeline.network import prepare_backend
+    from pipeline.training import Training
 
     prepare_backend(Training(learning_rate=0.01, batch_size=1, epochs=1), seed=1)
     import keras

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 
 from pipeline.config import VariantBlock, dataset_block, derived_block, load_params, variant_block
 from pipeline.dataset import Array, Dataset
+from pipeline.network import network_spec
 from pipeline.plugins import load_plugin, plugin_names
 from pipeline.stages.derive import derive
 from pipeline.stages.generate import generate
-from pipeline.training import network_spec
 from pipeline.views import ExampleSpec, View, open_view
 
 ROOT = Path(__file__).parents[1]

@@ -15,9 +15,10 @@ from pipeline.config import variant_block
 from pipeline.dataset import Array
 from pipeline.files import write_json
 from pipeline.models import cnn_lstm, memory_lstm
+from pipeline.network import network_outputs, prepare_backend
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
 from pipeline.stages.export import LARGEST_DIFFERENCE, check_export, write_graph
-from pipeline.training import Training, fit, network_outputs, prepare_backend
+from pipeline.training import Training, fit
 from pipeline.views import ExampleSpec
 
 FEW = 4

@@ -123,6 +123,12 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_the_update(keras: 
         )
 
 
+def test_of_several_updates_in_one_call_it_names_the_range(keras: Any) -> None:
+    options = {"learning_rate": 0.4, "validate_every": 4, "steps_per_execution": 4}
+    with pytest.raises(StageFailure, match=r"the loss became nan at an update in 1-4 of 4; try a lower learning_rate"):
+        fitted(one_weight(keras, start=1.0), lambda _, out: keras.ops.log(out[:, 0]), block(**options))
+
+
 def test_a_validation_loss_that_is_no_number_ends_it_too(keras: Any) -> None:
     def only_where_the_label_is_1(targets: Any, outputs: Any) -> Any:
         return keras.ops.where(keras.ops.cast(targets, "float32") > 0, outputs[:, 0], float("nan"))

@@ -43,8 +43,8 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     return keras.Model(image, keras.layers.Dense(spec.num_classes, activation="softmax", name="probability")(features))
 
 
-def loss(spec: ExampleSpec) -> "keras.losses.Loss":
+def loss(spec: ExampleSpec, label_smoothing: float = 0.0) -> "keras.losses.Loss":
     """Cross-entropy of the right class."""
-    import keras
+    from pipeline.layers.cross_entropy import ClassCrossEntropy
 
-    return keras.losses.SparseCategoricalCrossentropy()
+    return ClassCrossEntropy(label_smoothing)

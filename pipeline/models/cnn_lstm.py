@@ -58,13 +58,11 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     return _answer(parameters, spec, clip, features, keras.layers.LSTM(parameters.units))
 
 
-def loss(spec: ExampleSpec) -> "keras.losses.Loss":
+def loss(spec: ExampleSpec, label_smoothing: float = 0.0) -> "keras.losses.Loss":
     """Cross-entropy of the right class."""
-    import keras
+    from pipeline.layers.cross_entropy import ClassCrossEntropy
 
-    if spec.num_classes == 2:
-        return keras.losses.BinaryCrossentropy()
-    return keras.losses.SparseCategoricalCrossentropy()
+    return ClassCrossEntropy(label_smoothing)
 
 
 def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> dict[str, "keras.Model"]:

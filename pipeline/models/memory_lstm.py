@@ -44,13 +44,14 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     return keras.Model([symbols, first], answer)
 
 
-def loss(spec: ExampleSpec) -> Any:
+def loss(spec: ExampleSpec, label_smoothing: float = 0.0) -> Any:
     """Binary cross-entropy of every symbol on its own, as published (the answers are sigmoids, not a softmax)."""
     import keras
     from keras import ops
 
     def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
-        return keras.losses.binary_crossentropy(ops.one_hot(targets, spec.num_classes), probabilities)
+        one_hot = ops.one_hot(targets, spec.num_classes)
+        return keras.losses.binary_crossentropy(one_hot, probabilities, label_smoothing=label_smoothing)
 
     return binary_crossentropy
 

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import VariantBlock
-from pipeline.dataset import Array, Dataset
+from pipeline.dataset import Array
 from pipeline.errors import StageFailure
 from pipeline.files import whole_folder, write_json
 from pipeline.fingerprint import read_record, write_record
+from pipeline.network import network_outputs, open_network
 from pipeline.onnx_graph import write_graph
 from pipeline.places import WEIGHTS_FILE, Places
-from pipeline.plugins import load_plugin
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
-from pipeline.training import network_outputs, network_spec, prepare_backend
-from pipeline.views import ExampleSpec, open_view
+from pipeline.views import ExampleSpec
 
 LARGEST_DIFFERENCE = 1e-4
 BATCH_SIZES = (1, 7)
@@ -24,18 +23,14 @@ BATCH_SIZES = (1, 7)
 
 def export(name: str, block: VariantBlock, places: Places) -> float:
     """Export a variant and return the largest difference to the network that was found; fails above 1e-4."""
-    dataset = Dataset(places.dataset)
-    architecture = load_plugin("models", block.model, f"params.yaml: variants.{name}.model")
-    view = open_view(block.view, dataset.card, f"params.yaml: variants.{name}.view")
-    spec = network_spec(view, dataset, block.training)
-    prepare_backend(block.training, block.seed)
-    model = architecture.build(block.network, spec)
+    network = open_network(name, block, places)
+    architecture, dataset, spec, model = network.architecture, network.dataset, network.spec, network.model
     model.load_weights(places.trained / WEIGHTS_FILE)
     graphs = architecture.graphs(block.network, spec, model) if hasattr(architecture, "graphs") else {"model": model}
     record = read_record(places.trained)
     with whole_folder(places.exported) as folder:
-        for graph, network in graphs.items():
-            write_graph(network, folder / f"{graph}.onnx")
+        for graph, exported in graphs.items():
+            write_graph(exported, folder / f"{graph}.onnx")
         manifest = Manifest(
             variant=name,
             dataset=block.dataset,
@@ -50,7 +45,7 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
         )
         write_json(folder / MANIFEST_FILE, manifest.model_dump())
         write_record(folder, record)
-        inputs = view.inputs(
+        inputs = network.view.inputs(
             {key: values[: max(BATCH_SIZES)] for key, values in dataset.split("test").items()}, dataset.card
         )
         return check_export(Export(folder), architecture, block, spec, model, inputs)

@@ -13,10 +13,9 @@ from pipeline.dataset import Dataset
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.fingerprint import TrainingRecord, make_record, write_record
+from pipeline.network import carried_state, open_network
 from pipeline.places import HISTORY_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
-from pipeline.plugins import load_plugin
-from pipeline.training import Fitted, Listener, fit, network_spec, prepare_backend, split_batches
-from pipeline.views import open_view
+from pipeline.training import Fitted, Listener, fit, split_batches
 
 
 class Tracker(Protocol):
@@ -29,30 +28,25 @@ class Tracker(Protocol):
 
 def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar: Listener) -> Fitted:
     """Train a variant. What stood in its place stays until the new weights are complete."""
-    dataset = Dataset(places.dataset)
-    architecture = load_plugin("models", block.model, f"params.yaml: variants.{name}.model")
-    view = open_view(block.view, dataset.card, f"params.yaml: variants.{name}.view")
-    spec = network_spec(view, dataset, block.training)
-    prepare_backend(block.training, block.seed)
+    network = open_network(name, block, places)
     import keras
 
-    model = architecture.build(block.network, spec)
+    dataset, model, training = network.dataset, network.model, block.training
     if block.start != f"data/{block.dataset}":
         _load_start(model, Path(block.start), name)
     record = make_record(name, block, dataset.card, model.count_params() - _num_carried(model), keras.backend.backend())
-    batches = {
-        split: split_batches(dataset, split, view, block.training, block.seed) for split in ("train", "validation")
-    }
+    loss = network.architecture.loss(network.spec, training.label_smoothing)
+    batches, validation = (
+        split_batches(dataset, split, network.view, training, block.seed) for split in ("train", "validation")
+    )
     with tracker.training(record, dataset) as listeners:
-        fitted = fit(
-            model, architecture.loss(spec), block.training, batches["train"], batches["validation"], [bar, *listeners]
-        )
+        fitted = fit(model, loss, training, batches, validation, [bar, *listeners])
         with whole_folder(places.trained) as folder:
             model.save_weights(folder / WEIGHTS_FILE)
             write_record(folder, record)
         with whole_file(places.reports / HISTORY_FILE) as aside:
             history_table(fitted.history).to_csv(aside, index=False, lineterminator="\n")
-        examples = fitted.num_updates / batches["train"].calls_per_epoch * batches["train"].num_examples
+        examples = fitted.num_updates / batches.calls_per_epoch * batches.num_examples
         write_json(
             places.reports / TRAIN_TIMING_FILE,
             {"train_seconds": round(fitted.seconds, 2), "examples_per_second": round(examples / fitted.seconds, 1)},
@@ -67,7 +61,7 @@ def history_table(history: list[dict[str, float]]) -> pd.DataFrame:
 
 
 def _num_carried(model: Any) -> int:
-    return sum(weight.numpy().size for weight in model.non_trainable_weights if weight.name.startswith("carried_"))
+    return sum(weight.numpy().size for weight in carried_state(model))
 
 
 def _load_start(model: Any, start: Path, name: str) -> None:
