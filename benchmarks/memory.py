@@ -120,7 +120,7 @@ def train_ours(folder: str, epochs: int) -> None:
     for weight, value in zip(model.trainable_weights, weights, strict=True):
         weight.assign(value)
     batches = (split_batches(dataset, split, view, training, variant.seed) for split in ("train", "validation"))
-    fitted = fit(model, architecture.loss(spec), training, *batches, [])
+    fitted = fit(model, architecture.loss(spec, training.label_smoothing), training, *batches, [])
     seconds = time.perf_counter() - started
     answer(seconds=seconds, weights=_flat(model.trainable_weights), updates=fitted.num_updates)
 

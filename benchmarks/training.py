@@ -92,7 +92,7 @@ def train_ours(folder: str, steps: str, _: str) -> None:
     model = architecture.build(block.network, spec)
     batches = (split_batches(dataset, split, view, training, block.seed) for split in ("train", "validation"))
     sys.stdin.readline()
-    fit(model, architecture.loss(spec), training, *batches, [Listener()])
+    fit(model, architecture.loss(spec, training.label_smoothing), training, *batches, [Listener()])
 
 
 def train_keras(folder: str, steps: str, batch_size: str) -> None:

@@ -4,6 +4,7 @@ The order of round k is drawn from (seed, k) alone, so a training that goes on a
 have seen. Shape legend: N examples, B batch, T time steps.
 """
 
+import itertools
 import math
 import queue
 import threading
@@ -72,12 +73,10 @@ class Batches:
                 self.view.inputs(chosen, self.description), self.view.targets(chosen, self.description)
             )
 
-    def endless(self, first_epoch: int = 0) -> Iterator[Batch]:
+    def endless(self) -> Iterator[Batch]:
         """Pass after pass."""
-        number = first_epoch
-        while True:
+        for number in itertools.count():
             yield from self.epoch(number)
-            number += 1
 
     def whole_round(self, num_calls: int) -> Batch | None:
         """`num_calls` batches in one piece: from arrays Keras takes small ones three times faster than from a thread.

@@ -1,6 +1,8 @@
 """The command line. What a command needs is imported when it runs, so that `--help` answers at once."""
 
+import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +21,8 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            say("interrupted: earlier results are as they were")
+            by_dvc = "DVC_STAGE" in os.environ  # which took the earlier outputs away before it called the stage
+            say("interrupted" if by_dvc else "interrupted: earlier results are as they were")
             sys.exit(130)
 
 
@@ -112,6 +115,7 @@ def train(name: Variant) -> None:
 @app.command(rich_help_panel=STAGES)
 def export(name: Variant) -> None:
     """Turn a trained network into ONNX and check it; write models/VARIANT/export."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever trained the network: the way to ONNX begins there
     from pipeline import config
     from pipeline.fingerprint import read_record
     from pipeline.places import Places
@@ -160,16 +164,11 @@ def report(
     ] = None,
 ) -> None:
     """Put all variants on one page and in one table; write report/."""
-    from pipeline import config
     from pipeline.stages.report import put_into
-    from pipeline.stages.report import report as run
 
-    variants = {name: block.get("dataset", "") for name, block in config.load_params()["variants"].items()}
-    missing = run(variants, Path("reports"), Path("report"))
+    _report()
     if into:
         put_into(into, Path("report", "results.md").read_text(encoding="utf-8"))
-    lacking = f", without {', '.join(missing)} (no scores yet)" if missing else ""
-    say(f"report: {len(variants) - len(missing)} variants{lacking}; open report/index.html, or read report/results.md")
 
 
 @app.command(rich_help_panel=USE)
@@ -225,9 +224,9 @@ def repro(
     """Make what is missing or out of date: `dvc repro`, side by side where stages do not need each other."""
     from pipeline.scheduler import repro as run
 
-    code = run(targets or [], jobs, force)
+    code, undone = run(targets or [], jobs, force)
     if code == 1 and not set(targets or []) - {"all"}:  # DVC leaves out a report that needs what failed
-        report()
+        _report(undone={name.partition("@")[2] for name in undone})
     sys.exit(code)
 
 
@@ -253,6 +252,17 @@ def verify() -> None:
     from pipeline.verify import verify as run
 
     sys.exit(1 if run() else 0)
+
+
+def _report(undone: Collection[str] = ()) -> None:
+    from pipeline import config
+    from pipeline.stages.report import report as run
+
+    blocks = config.load_params()["variants"]
+    variants = {name: str(block.get("dataset")) for name, block in blocks.items() if isinstance(block, dict)}
+    missing = run(variants, Path("reports"), Path("report"), undone)
+    lacking = f", without {', '.join(missing)} (no scores)" if missing else ""
+    say(f"report: {len(variants) - len(missing)} variants{lacking}; open report/index.html, or read report/results.md")
 
 
 def _made_dataset(stage: str, name: str, card: object) -> None:

@@ -19,6 +19,7 @@ from pipeline.views import VIEWS
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = ("datasets", "imports", "derived", "variants")
+RESERVED = ("seeds", "promotions")  # folders of reports/ that belong to no variant
 
 
 class Block(BaseModel):
@@ -80,8 +81,10 @@ def load_params(path: Path = PARAMS_FILE) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"{path}: not found; run this from the project's folder")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text) or {}
+        _refuse_repeated_keys(yaml.compose(text, yaml.SafeLoader), path)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {content!r}; allowed: the sections {', '.join(SECTIONS)}")
@@ -122,9 +125,11 @@ def variant_block(name: str, params: dict[str, dict[str, Any]] | None = None) ->
         raise UserError(
             f"{where}.dataset: no dataset {block.dataset!r}; {choices(block.dataset, dataset_names(params))}"
         )
-    _check_path(block.start, f"{where}.start", params)
-    if block.start == f"models/{name}/train":
-        raise UserError(f"{where}.start: found its own weights; allowed: data/{block.dataset}, or another variant's")
+    starts = [f"data/{block.dataset}", *(f"models/{other}/train" for other in params["variants"] if other != name)]
+    if block.start not in starts:
+        raise UserError(f"{where}.start: found {block.start!r}; {choices(block.start, starts)}")
+    if name in RESERVED:
+        raise UserError(f"{where}: this name belongs to reports/{name}; allowed: any other")
     if block.view not in VIEWS:
         raise UserError(f"{where}.view: found {block.view!r}; {choices(block.view, VIEWS)}")
     task = load_plugin("tasks", block.task, f"{where}.task")
@@ -132,13 +137,14 @@ def variant_block(name: str, params: dict[str, dict[str, Any]] | None = None) ->
         if metric not in task.METRICS:
             raise UserError(f"{where}.gate: unknown metric {metric!r}; {choices(metric, task.METRICS)}")
     architecture = load_plugin("models", block.model, f"{where}.model")
+    _check_fit(block, architecture, task, where)
     network = _parameters(architecture, block.network, f"variants.{name}.network")
     return block.model_copy(update={"network": network})
 
 
 def dataset_names(params: dict[str, dict[str, Any]]) -> list[str]:
     """All datasets, however they are made."""
-    return [*params["datasets"], *params["imports"], *params["derived"]]
+    return [str(name) for section in ("datasets", "imports", "derived") for name in params[section]]
 
 
 def check_all(path: Path = PARAMS_FILE) -> list[str]:
@@ -156,6 +162,7 @@ def check_all(path: Path = PARAMS_FILE) -> list[str]:
                     )
             except UserError as error:
                 errors.append(str(error))
+    errors += _circles(params["variants"])
     names = dataset_names(params)
     errors += [
         f"{PARAMS_FILE}: dataset name {name!r} is used twice" for name in {n for n in names if names.count(n) > 1}
@@ -172,10 +179,8 @@ def _plugin_block(kind: type[Any], section: str, name: str, key: str, room: str,
 
 
 def _block(kind: type[Any], section: str, name: str, params: dict[str, dict[str, Any]]) -> Any:
-    if not re.fullmatch(NAME, str(name)):
-        raise UserError(
-            f"{PARAMS_FILE}: {section}: name {name!r}; allowed: small letters, digits and _ ({NAME.pattern})"
-        )
+    if not (isinstance(name, str) and re.fullmatch(NAME, name)):
+        raise UserError(f"{PARAMS_FILE}: {section}: name {name!r}; allowed: text of small letters, digits and _")
     if name not in params[section]:
         raise UserError(f"{PARAMS_FILE}: {section}: no {name!r}; {choices(name, map(str, params[section]))}")
     return _validated(kind, params[section][name], f"{section}.{name}")
@@ -216,6 +221,57 @@ def _fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
             return []
         kind = inner
     return list(kind.model_fields)
+
+
+def _check_fit(block: VariantBlock, architecture: ModuleType, task: ModuleType, where: str) -> None:
+    """The view must show what the architecture reads, and ask what the task measures."""
+    view = VIEWS[block.view]
+    if view.shows != architecture.READS:
+        suited = ", ".join(name for name, other in VIEWS.items() if other.shows == architecture.READS)
+        raise UserError(
+            f"{where}.view: found {block.view!r}, which shows {view.shows}; model {block.model} reads "
+            f"{architecture.READS}; allowed: {suited}"
+        )
+    if view.asks != task.ANSWERS:
+        raise UserError(
+            f"{where}.task: found {block.task!r}, which measures {task.ANSWERS}; allowed: a task that measures "
+            f"{view.asks}, which view {block.view!r} asks for"
+        )
+    truncated, carries = block.training.truncate_steps is not None, getattr(architecture, "CARRIES_STATE", False)
+    if truncated != carries:
+        raise UserError(
+            f"{where}.training.truncate_steps: found {block.training.truncate_steps}; allowed: "
+            + ("a number of steps" if carries else "nothing")
+            + f", as model {block.model} {'carries' if carries else 'does not carry'} its state from call to call"
+        )
+
+
+def _circles(variants: dict[str, Any]) -> list[str]:
+    """Variants whose chain of `start` comes back to them, none of which can be the first to train."""
+    parents = {
+        name: str(block.get("start", "")).removeprefix("models/").removesuffix("/train")
+        for name, block in variants.items()
+        if isinstance(block, dict)
+    }
+    errors = []
+    for name in parents:
+        chain = [name]
+        while (parent := parents.get(chain[-1])) in parents and parent not in chain:
+            chain.append(str(parent))
+        if len(chain) > 1 and parent == name:
+            errors.append(f"{PARAMS_FILE}: variants.{name}.start: goes in a circle: {' <- '.join([*chain, name])}")
+    return errors
+
+
+def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
+    """YAML readers differ in what they make of a key that stands twice; PyYAML drops the first in silence."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise UserError(f"{path}: line {key.start_mark.line + 1}: key {key.value!r} stands twice in its block")
+            seen.add(key.value)
+            _refuse_repeated_keys(value, path)
 
 
 def _check_path(path: str, where: str, params: dict[str, dict[str, Any]]) -> None:

@@ -3,17 +3,16 @@
 Shape legend: N examples, T time steps, H height, W width, C channels.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import UserError
-from pipeline.files import sha256, whole_folder, write_json
+from pipeline.files import read_model, sha256, whole_folder, write_json
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -148,10 +147,7 @@ def read_card(folder: Path) -> Card:
         raise UserError(
             f"{path}: no dataset here; make it with: dvc repro, or python -m pipeline generate {folder.name}"
         )
-    try:
-        return Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: not a dataset card: {error}") from None
+    return read_model(path, Card)
 
 
 def _check_arrays(name: str, splits: Mapping[str, Arrays], description: Description) -> None:

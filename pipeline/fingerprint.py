@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.config import VariantBlock
 from pipeline.dataset import Card
 from pipeline.errors import UserError
-from pipeline.files import sha256, write_json
+from pipeline.files import read_model, sha256, write_json
 
 RECORD_FILE = "training.json"
 PACKAGE = Path(__file__).parent
@@ -97,7 +97,7 @@ def read_record(folder: Path) -> TrainingRecord:
     path = folder / RECORD_FILE
     if not path.is_file():
         raise UserError(f"{path}: not found; make it with: dvc repro train@{folder.parent.name}")
-    return TrainingRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    return read_model(path, TrainingRecord)
 
 
 def write_record(folder: Path, record: TrainingRecord) -> None:

@@ -3,6 +3,7 @@
 Importing this file imports no Keras; its functions do.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ import numpy as np
 
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError
-from pipeline.places import Places
 from pipeline.plugins import load_plugin
 from pipeline.views import ExampleSpec, View, open_view
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import keras
 
     from pipeline.config import VariantBlock
+    from pipeline.places import Places
     from pipeline.training import Training
 
 
@@ -38,14 +39,21 @@ class Network:
     model: "keras.Model"
 
 
-def open_network(name: str, block: "VariantBlock", places: Places) -> Network:
+def open_network(name: str, block: "VariantBlock", places: "Places") -> Network:
     """Build the network of a variant. Raises `UserError` before Keras is imported, where the block does not hold."""
     dataset = Dataset(places.dataset)
     architecture = load_plugin("models", block.model, f"params.yaml: variants.{name}.model")
     view = open_view(block.view, dataset.card, f"params.yaml: variants.{name}.view")
     spec = network_spec(view, dataset, block.training)
     prepare_backend(block.training, block.seed)
-    return Network(dataset, architecture, view, spec, architecture.build(block.network, spec))
+    try:
+        model = architecture.build(block.network, spec)
+    except ValueError as error:  # a kernel larger than the image, say
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"params.yaml: variants.{name}.network: cannot be built for {spec.input_shape}: {reason}"
+        ) from None
+    return Network(dataset, architecture, view, spec, model)
 
 
 def prepare_backend(training: "Training", seed: int) -> None:
@@ -53,6 +61,7 @@ def prepare_backend(training: "Training", seed: int) -> None:
     with quiet_import():
         import keras
 
+    keras.utils.clear_session()  # of the networks that `repeat` built before
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy("mixed_float16" if training.mixed_precision else "float32")
     if keras.backend.backend() == "tensorflow":
@@ -61,6 +70,8 @@ def prepare_backend(training: "Training", seed: int) -> None:
 
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
+        # Else `repeat` is warned that each of its networks is traced anew.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         try:
             tf.config.threading.set_intra_op_parallelism_threads(training.num_threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)

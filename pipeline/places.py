@@ -1,11 +1,12 @@
 """Where the stages of a variant read and write, what the files are called, and how reports are read back."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from pipeline.files import read_json
 
 WEIGHTS_FILE = "model.weights.h5"
 HISTORY_FILE = "history.csv"
@@ -54,16 +55,14 @@ def read_history(folder: Path) -> list[dict[str, float]]:
 
 
 def read_evaluation(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """Metrics and timings of a variant; empty where it was not evaluated."""
-    metrics = _read(folder / METRICS_FILE)
-    return metrics, _read(folder / TRAIN_TIMING_FILE) | _read(folder / INFERENCE_TIMING_FILE)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    """Metrics and timings of a variant; empty where it was not evaluated, or trained again since."""
+    metrics, training, inference = (
+        read_json(folder / file) if (folder / file).is_file() else {}
+        for file in (METRICS_FILE, TRAIN_TIMING_FILE, INFERENCE_TIMING_FILE)
+    )
+    if metrics.get("fingerprint") != training.pop("fingerprint", None):
+        return {}, {}
+    return metrics, training | inference
 
 
 def task_metrics(metrics: dict[str, Any]) -> dict[str, float]:

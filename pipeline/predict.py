@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError, choices
+from pipeline.formats.arrays import UNREADABLE, read_members
 from pipeline.plugins import NAME
 from pipeline.runtime import Export
 
@@ -60,7 +61,7 @@ def read_examples(source: str, export: Export) -> NamedExamples:
 
 def _read(source: str, export: Export) -> NamedExamples:
     if source == "-":
-        yield from _lines(sys.stdin, "stdin")
+        yield from _shaped(_lines(sys.stdin, "stdin"), export)
         return
     path = Path(source)
     if path.suffix.lower() not in READERS:
@@ -85,24 +86,25 @@ def _several(array: Array, name: str, export: Export) -> NamedExamples:
 
 def _npy(path: Path, export: Export) -> NamedExamples:
     try:
-        array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path}: not a readable .npy of numbers: {error}") from None
+        array = np.lib.format.open_memmap(path, mode="r")
+    except UNREADABLE as error:
+        reason = "found a .npz; rename it" if zipfile.is_zipfile(path) else error
+        raise UserError(f"{path}: not a readable .npy of numbers: {reason}") from None
     yield from _several(array, path.name, export)
 
 
 def _npz(path: Path, export: Export) -> NamedExamples:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            contents = {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a readable .npz of numbers: {error}") from None
-    for name, array in contents.items():
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            is_npy = file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+        reason = "found a .npy; rename it" if is_npy else "not a zip archive, or cut off"
+        raise UserError(f"{path}: not a readable .npz of numbers: {reason}")
+    for name, array in read_members(path).items():
         yield from _several(array, f"{path.name}:{name}", export)
 
 
 def _picture(path: Path, export: Export) -> NamedExamples:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     if export.view.layout != "images":
         raise UserError(f"{path}: a picture; {export.manifest.variant} reads {export.view.layout}: allowed: .npy, .npz")
@@ -110,7 +112,7 @@ def _picture(path: Path, export: Export) -> NamedExamples:
     try:
         with Image.open(path) as picture:
             array = np.asarray(picture.convert("L" if len(shape) == 2 or shape[2] == 1 else "RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+    except (*UNREADABLE, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: not a readable picture: {error}") from None
     yield path.name, array.reshape(shape) if array.size == np.prod(shape) else array
 
@@ -129,10 +131,13 @@ def _text(path: Path, export: Export) -> NamedExamples:
 
 def _csv(path: Path, export: Export) -> NamedExamples:
     with path.open(encoding="utf-8", newline="") as file:
-        rows = (
-            (f"{path.name}:{n}", _numbers(row, f"{path.name}:{n}")) for n, row in enumerate(csv.reader(file), 1) if row
-        )
-        yield from _shaped(rows, export)
+        reader = csv.reader(file)
+        rows = ((f"{path.name}:{n}", _numbers(row, f"{path.name}:{n}")) for n, row in enumerate(reader, 1) if row)
+        try:
+            yield from _shaped(rows, export)
+        except csv.Error as error:
+            where = f"{path.name}:{reader.line_num}"
+            raise UserError(f"{where}: not a line of a .csv: {error}; allowed: numbers separated by commas") from None
 
 
 def _jsonl(path: Path, export: Export) -> NamedExamples:
@@ -141,7 +146,7 @@ def _jsonl(path: Path, export: Export) -> NamedExamples:
             if line.strip():
                 try:
                     yield f"{path.name}:{number}", np.asarray(json.loads(line))
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise UserError(f"{path.name}:{number}: not one JSON array of numbers: {error}") from None
 
 
@@ -155,13 +160,13 @@ def _shaped(rows: NamedExamples, export: Export) -> NamedExamples:
 def _numbers(cells: list[str], name: str) -> Array:
     try:
         return np.array([int(cell) for cell in cells], dtype=np.int64)
-    except ValueError:
+    except (ValueError, OverflowError):  # beyond 64 bits it is a number all the same
         pass
     try:
         return np.array([float(cell) for cell in cells])
     except ValueError:
         wrong = next(cell for cell in cells if not _is_number(cell))
-        raise UserError(f"{name}: found {wrong!r}; allowed: numbers separated by spaces or commas") from None
+        raise UserError(f"{name}: found {wrong[:40]!r}; allowed: numbers separated by spaces or commas") from None
 
 
 def _is_number(cell: str) -> bool:

@@ -1,7 +1,9 @@
 """`repeat`: the same variant with several seeds. How much of a score is the seed's?"""
 
+import os
 import shutil
 import statistics
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,12 @@ def repeat(variant: str, num_seeds: int, new_data: bool) -> None:
     Prints mean, spread and worst, and writes reports/seeds/<variant>.json. With `new_data` the dataset is drawn with
     each seed as well; raises `UserError` where it is not drawn from a seed.
     """
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise UserError(f"KERAS_BACKEND: found {os.environ['KERAS_BACKEND']}; allowed: tensorflow, which exports need")
     block = variant_block(variant)
     drawn = _drawn_dataset(variant, block) if new_data else None
-    read_card(Path("data", block.dataset)) if not new_data else None
+    if not new_data:
+        _check_current(block.dataset)
     tracker = Tracker(group=f"{variant}, {'new' if new_data else 'same'} data")
     results = []
     with progress_bar(f"repeat {variant}", num_seeds) as bar:
@@ -71,14 +76,25 @@ def _drawn_dataset(variant: str, block: VariantBlock) -> DatasetBlock:
     return dataset_block(block.dataset)
 
 
+def _check_current(name: str) -> None:
+    """Without new data the dataset must be there, and be what params.yaml says of it now."""
+    card, params = read_card(Path("data", name)), load_params()
+    if name not in params["datasets"]:
+        return
+    block = dataset_block(name, params)
+    found = (card.source, card.seed, card.parameters, {split: card.num_examples(split) for split in card.splits})
+    if found != (block.source, block.seed, block.parameters.model_dump(mode="json"), block.splits.model_dump()):
+        raise UserError(f"data/{name}: not what params.yaml says now; make it again: dvc repro generate@{name}")
+
+
 def _one(variant: str, block: VariantBlock, drawn: DatasetBlock | None, tracker: Tracker) -> dict[str, Any]:
     """One seed, from the data to the score, in a scratch folder."""
-    folder = SCRATCH / f"{variant}_{block.seed}"
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{variant}.", dir=SCRATCH))
     places = Places.of(variant, block.dataset, folder)
     try:
         if drawn is None:
             places.dataset.parent.mkdir(parents=True, exist_ok=True)
-            places.dataset.unlink(missing_ok=True)
             places.dataset.symlink_to(Path("data", block.dataset).resolve(), target_is_directory=True)
         else:
             source = load_plugin("datasets", drawn.source, f"params.yaml: datasets.{block.dataset}.source")

@@ -6,7 +6,6 @@ its state starting at zero for each sequence; otherwise the graph `model` answer
 Shape legend: N examples, T time steps.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.dataset import Array, Description
 from pipeline.errors import UserError
+from pipeline.files import read_model
 from pipeline.plugins import load_plugin
 from pipeline.views import View, open_view
 
@@ -55,7 +55,7 @@ class Export:
         path = folder / MANIFEST_FILE
         if not path.is_file():
             raise UserError(f"{path}: no export here; make it with: dvc repro export@{folder.parent.name}")
-        self.manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        self.manifest = read_model(path, Manifest)
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = num_threads
         self._options.inter_op_num_threads = 1

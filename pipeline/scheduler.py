@@ -19,10 +19,11 @@ from itertools import pairwise
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 from threading import Event
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import psutil
 
+from pipeline.earlier import Earlier
 from pipeline.errors import UserError, choices
 from pipeline.lockfile import stage_names, tidy
 
@@ -35,18 +36,23 @@ LINE_BREAK = re.compile(r"[\r\n]+")
 EVERYTHING = "all"
 
 
-def repro(targets: Sequence[str], jobs: int, force: bool = False) -> int:
+class Outcome(NamedTuple):
+    """code: 0 when all is made, 1 when a stage failed, 130 after Ctrl-C. undone: stages whose earlier outputs stand."""
+
+    code: int
+    undone: list[str]
+
+
+def repro(targets: Sequence[str], jobs: int, force: bool = False) -> Outcome:
     """Make the stages `targets` and all they need; everything where no target or `all` is named.
 
-    A stage that fails stops only those that need it. Afterwards dvc.lock holds exactly dvc.yaml's stages in its order.
+    A stage that fails stops only those that need it, and its earlier outputs are put back. Afterwards dvc.lock holds
+    exactly dvc.yaml's stages in its order.
 
     Args:
         targets: names of stages (`train@memory`) or of groups of them (`train`).
         jobs: how many stages may run at a time; they divide the CPU cores, and the GPUs where there are several.
         force: run them even where nothing changed.
-
-    Returns:
-        The exit code: 0 when all is made, 1 when a stage failed, 130 after Ctrl-C.
 
     Raises:
         UserError: dvc.yaml cannot be read, or has no such stage.
@@ -60,10 +66,14 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False) -> int:
     try:
         with Repo(_wait_for_lock=True) as repo:
             _check_names(names, stage_names(repo))
+            earlier = Earlier(repo)
             code = _one_by_one(repo, names, force) if jobs == 1 else _side_by_side(repo, names, jobs, force)
+            undone = earlier.put_back() if code else []
+            if undone:
+                print(f"as they were before: the outputs of {', '.join(undone)}", flush=True)
             for name in tidy(repo):
                 print(f"dvc.lock: dropped {name}, which dvc.yaml no longer has")
-            return code
+            return Outcome(code, undone)
     except DvcException as error:
         raise UserError(str(error)) from error
 

@@ -86,7 +86,7 @@ class Listener(Protocol):
 
 @dataclass
 class Fitted:
-    """history: one row per validation. seconds: of fitting, tracing included. Sequences are counted per update."""
+    """history: one row per validation. seconds: of fitting, tracing included. best_round: counted from 1."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0

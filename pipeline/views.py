@@ -5,7 +5,7 @@ Shape legend: N examples, T time steps, H height, W width, C channels, V vocabul
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from pipeline.errors import UserError, choices
 
 # The orders in which the four quadrants (0 1 / 2 3) of an image are read; all four are read side by side.
 QUADRANT_ORDERS = ((0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 1, 3), (3, 1, 2, 0))
+
+Sight = Literal["an image", "a clip", "a sequence"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,14 @@ class ExampleSpec:
 
 
 class View(ABC):
-    """Turns stored arrays into what a network reads, float32, and into the integer targets it is to answer."""
+    """Turns stored arrays into what a network reads, float32, and into the integer targets it is to answer.
+
+    layout: of the arrays it can turn. shows: what the network sees. asks: what it is to answer.
+    """
 
     layout: ClassVar[str]
+    shows: ClassVar[Sight]
+    asks: ClassVar[Literal["one label", "a label at each step"]] = "one label"
 
     @abstractmethod
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
@@ -72,6 +79,7 @@ class Frames(View):
     """Arrival times [N, H, W] as a clip [N, T, H, W, 1]: a pixel is 1 from the frame of its arrival on."""
 
     layout = "arrival_times"
+    shows = "a clip"
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         return ExampleSpec((description.num_steps, *stored_shape, 1), _num_classes(description))
@@ -98,6 +106,7 @@ class Images(View):
     """Images [N, H, W] or [N, H, W, C] of bytes as [N, H, W, C] between 0 and 1."""
 
     layout = "images"
+    shows: ClassVar[Sight] = "an image"
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         return ExampleSpec(_with_channels(stored_shape), _num_classes(description))
@@ -121,6 +130,8 @@ class Images(View):
 class Quadrants(Images):
     """Images as four steps [N, 4, 4 * H/2, W/2, C]: step t shows the t-th quadrant of each of four reading orders."""
 
+    shows = "a clip"
+
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         height, width, channels = _with_channels(stored_shape)
         if height % 2 or width % 2:
@@ -141,6 +152,8 @@ class OneHot(View):
     """Symbols [N, T + 1] as one-hot inputs [N, T, V]; the targets [N, T] are the symbols that follow."""
 
     layout = "symbols"
+    shows = "a sequence"
+    asks = "a label at each step"
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         size = len(description.vocabulary or [])

@@ -1,21 +1,23 @@
-"""What there is to test, found and not listed: every source, dataset and network, and small forms of them.
+"""What there is to test, found and not listed: every source, dataset and network, in small forms and as published.
 
-A new plug-in or block of params.yaml is tested because it is there.
+A new plug-in or block of params.yaml is tested because it is there. Published means as params.yaml has it.
 """
 
 import inspect
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
+import pytest
 from pydantic import BaseModel
 
 from pipeline.config import VariantBlock, dataset_block, derived_block, load_params, variant_block
-from pipeline.dataset import Array, Dataset
+from pipeline.dataset import Array, Card, Dataset
 from pipeline.network import network_spec
 from pipeline.plugins import load_plugin, plugin_names
 from pipeline.stages.derive import derive
@@ -38,17 +40,18 @@ def small_parameters(source: ModuleType, like: BaseModel | None = None) -> BaseM
 
 
 @cache
-def small_dataset(name: str) -> Dataset:
-    """A few small examples of the dataset `name` of params.yaml; imported ones have no small form."""
-    folder = Path(SCRATCH.name) / name
+def few_examples(name: str, published: bool) -> Dataset:
+    """A few examples of the dataset `name` of params.yaml, small or of published size; imported ones have no few."""
+    folder = Path(SCRATCH.name, "published" if published else "small", name)
     if name in PARAMS["datasets"]:
         block = dataset_block(name, PARAMS)
         source = load_plugin("datasets", block.source, name)
-        generate(name, source, small_parameters(source, block.parameters), block.seed, SMALL_SPLITS, folder)
+        parameters = block.parameters if published else small_parameters(source, block.parameters)
+        generate(name, source, parameters, block.seed, SMALL_SPLITS, folder)
     else:
         derived = derived_block(name, PARAMS)
         method = load_plugin("derivations", derived.method, name)
-        origin = small_dataset(Path(derived.dataset).name).folder
+        origin = few_examples(Path(derived.dataset).name, published).folder
         start = origin if derived.start == derived.dataset else Path(derived.start)
         derive(name, method, derived.parameters, origin, start, folder)
     return Dataset(folder)
@@ -56,10 +59,11 @@ def small_dataset(name: str) -> Dataset:
 
 @dataclass(frozen=True)
 class Case:
-    """One network in a small form, on a small form of its dataset."""
+    """One network on a few examples of its dataset: both in a small form, or both of published size."""
 
     name: str
     block: VariantBlock
+    published: bool = False
 
     @cached_property
     def architecture(self) -> ModuleType:
@@ -67,7 +71,7 @@ class Case:
 
     @cached_property
     def dataset(self) -> Dataset:
-        return small_dataset(self.block.dataset)
+        return few_examples(self.block.dataset, self.published)
 
     @cached_property
     def view(self) -> View:
@@ -84,17 +88,18 @@ class Case:
         return {key: values[:number] for key, values in self.dataset.split(split).items()}
 
 
-def _variants() -> list[Case]:
-    """Every variant's network in a small form, equal ones once."""
+def _variants(published: bool = False) -> list[Case]:
+    """Every variant's network, in a small form unless `published`; equal ones once."""
     found: dict[str, Case] = {}
     for name in PARAMS["variants"]:
         block = variant_block(name, PARAMS)
         if block.dataset in PARAMS["imports"]:
             continue
-        network, training = block.network.small(), block.training.small()
-        key = [block.model, network.model_dump(mode="json"), block.dataset, block.view, training.truncate_steps]
-        small = block.model_copy(update={"network": network, "training": training})
-        found.setdefault(json.dumps(key), Case(name, small))
+        if not published:
+            block = block.model_copy(update={"network": block.network.small(), "training": block.training.small()})
+        network = block.network.model_dump(mode="json")
+        key = [block.model, network, block.dataset, block.view, block.training.truncate_steps]
+        found.setdefault(json.dumps(key), Case(f"{name}-published" if published else name, block, published))
     return list(found.values())
 
 
@@ -105,24 +110,57 @@ def formulations(case: Case) -> list[Case]:
         return [case]
     others = [name for name in get_args(field.annotation) if name != case.block.network.formulation]
     networks = {f"{case.name}-{name}": case.block.network.model_copy(update={"formulation": name}) for name in others}
-    return [case, *(Case(n, case.block.model_copy(update={"network": network})) for n, network in networks.items())]
+    blocks = {name: case.block.model_copy(update={"network": network}) for name, network in networks.items()}
+    return [case, *(replace(case, name=name, block=block) for name, block in blocks.items())]
 
 
 VARIANTS = _variants()
 ONE_EACH = list({case.block.model: case for case in VARIANTS}.values())  # one for each architecture: for dear checks
 FORMS = [form for case in ONE_EACH for form in formulations(case)]
+PUBLISHED = _variants(published=True)
+PUBLISHED_FORMS = [form for case in PUBLISHED for form in formulations(case)]
 
 
-def label(case: Case) -> str:
-    return case.name
+@dataclass(frozen=True)
+class Drawing:
+    """What a source draws: a few small examples, or a whole dataset of params.yaml."""
+
+    name: str
+    source: ModuleType
+    parameters: BaseModel
+    splits: dict[str, int]
+    published: bool = False
+
+    def draw(self, folder: Path, seed: int = 5, **other_splits: int) -> Card:
+        return generate(self.name, self.source, self.parameters, seed, self.splits | other_splits, folder)
 
 
-def checksums_of_all_sources() -> dict[str, dict[str, str]]:
-    """SHA-256 of what every source draws, by its name, split and array."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in SOURCES:
-            source = load_plugin("datasets", name, "tests")
-            card = generate(name, source, small_parameters(source), 5, SMALL_SPLITS, Path(folder, name))
-            found[name] = card.checksums()
+def _drawings() -> list[Drawing]:
+    found = []
+    for name in SOURCES:
+        source = load_plugin("datasets", name, "tests")
+        found.append(Drawing(name, source, small_parameters(source), SMALL_SPLITS))
+    for name in PARAMS["datasets"]:
+        block = dataset_block(name, PARAMS)
+        source, splits = load_plugin("datasets", block.source, name), block.splits.model_dump()
+        found.append(Drawing(f"{name}-published", source, block.parameters, splits, published=True))
     return found
+
+
+DRAWINGS = _drawings()
+
+
+def label(found: Case | Drawing) -> str:
+    return found.name
+
+
+def marked(found: Iterable[Case | Drawing]) -> list[Any]:
+    """The same as pytest's parameters: what has published size runs in `make test-full` only."""
+    return [pytest.param(each, marks=pytest.mark.full if each.published else ()) for each in found]
+
+
+def checksums(published: bool) -> dict[str, dict[str, str]]:
+    """SHA-256 of every small drawing, or of every published one, by its name, split and array."""
+    with tempfile.TemporaryDirectory() as folder:
+        drawings = [drawing for drawing in DRAWINGS if drawing.published == published]
+        return {drawing.name: drawing.draw(Path(folder, drawing.name)).checksums() for drawing in drawings}

@@ -132,11 +132,22 @@ PARAMS_CASES = [
         f"{V}.start: found 'models/gone/train'",
         f"models/{CLIP}/train",
     ),
-    case(f"train {MEMORY}", f"{V}.start", f"models/{MEMORY}/train", f"{V}.start: found its own weights", "data/memory"),
+    case(f"train {MEMORY}", f"{V}.start", f"models/{MEMORY}/train", f"{V}.start: found 'models/{MEMORY}/train'"),
+    case(f"train {MEMORY}", f"{V}.start", "data/digits", f"{V}.start: found 'data/digits'", "data/memory"),
+    case(f"train {MEMORY}", f"{V}.start", f"models/{CLIP}/export", f"{V}.start: found", f"models/{CLIP}/train"),
     case(f"train {MEMORY}", f"{V}.view", "onehot", f"{V}.view: found 'onehot'; did you mean 'one_hot'?", "frames"),
+    # what exists and does not go together
+    case(f"train {MEMORY}", f"{V}.view", "images", f"{V}.view: found 'images', which shows an image", "one_hot"),
     case(
-        f"train {MEMORY}", f"{V}.view", "images", f"{V}.view: view 'images' reads images", "symbols", "allowed: one_hot"
+        f"train {IMAGE}",
+        f"variants.{IMAGE}.task",
+        "sequence_labelling",
+        f"variants.{IMAGE}.task: found 'sequence_labelling', which measures a label at each step; allowed",
     ),
+    case(f"train {MEMORY}", f"{V}.training.truncate_steps", ..., "truncate_steps: found None; allowed: a number of"),
+    case(f"train {IMAGE}", f"variants.{IMAGE}.training.truncate_steps", 2, "truncate_steps: found 2; allowed: nothing"),
+    case(f"train {IMAGE}", f"variants.{IMAGE}.network.filters", [0], "network.filters.0: found 0; allowed: greater"),
+    case(f"train {CLIP}", f"variants.{CLIP}.network.dense", [-1], "network.dense.0: found -1; allowed: greater"),
     case(f"train {MEMORY}", f"{V}.task", "labelling", f"{V}.task: no tasks/labelling.py", "sequence_labelling"),
     case(f"train {MEMORY}", f"{V}.model", "memory", f"{V}.model: no models/memory.py; did you mean 'memory_lstm'?"),
     case(
@@ -169,8 +180,7 @@ def test_a_mistake_in_params_yaml(changeable: Project, cli: Cli, command: str, c
         change(params)
     before = changeable.hashes()
     assert_clear(cli(changeable, *command.split()), USER, "params.yaml", *words)
-    if "reads images" not in words[0]:  # only the dataset's card tells that, which `check` does not need
-        assert_clear(cli(changeable, "check"), USER, "params.yaml", *words)
+    assert_clear(cli(changeable, "check"), USER, "params.yaml", *words)
     assert changeable.hashes() == before
 
 
@@ -222,13 +232,17 @@ def test_one_bad_block_stops_no_other(changeable: Project, cli: Cli):
         ("variants: {1: {}}\n", ("params.yaml", "variants", "1")),
         ("variants: {memory.lstm: {}}\n", ("params.yaml", "memory.lstm", "small letters")),
         ("variants: {Memory: {}}\n", ("params.yaml", "Memory", "small letters")),
+        ("variants: {seeds: {}}\n", ("params.yaml", "variants.seeds")),
+        ("variants:\n  a: {seed: 1}\n  a: {seed: 2}\n", ("params.yaml: line 3: key 'a' stands twice",)),
+        ("variants: {a: {start: models/b/train}, b: {start: models/a/train}}\n", ("params.yaml", "a <- b <- a")),
+        (b"variants: {} # \xff\n", ("params.yaml: not valid YAML", "utf-8")),
     ],
 )
-def test_a_params_yaml_that_is_none(changeable: Project, cli: Cli, content: str | None, words):
+def test_a_params_yaml_that_is_none(changeable: Project, cli: Cli, content: str | bytes | None, words):
     if content is None:
         (changeable / "params.yaml").unlink()
     else:
-        (changeable / "params.yaml").write_text(content)
+        (changeable / "params.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     for command in ("check", f"train {MEMORY}"):
         finished = cli(changeable, *command.split())
         assert_clear(finished, USER, *(words if command == "check" else words[:1]))
@@ -348,7 +362,40 @@ def test_a_card_that_is_none(changeable: Project, cli: Cli):
     card = changeable / "data/digits/card.json"
     card.unlink()
     card.write_text("{}")
-    assert_clear(cli(changeable, "evaluate", IMAGE), USER, "data/digits/card.json: not a dataset card")
+    assert_clear(cli(changeable, "evaluate", IMAGE), USER, "data/digits/card.json: not what this version writes")
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        (f"reports/{IMAGE}/metrics.json", "report"),
+        (f"reports/{IMAGE}/train_timing.json", "report"),
+        (f"models/{IMAGE}/train/training.json", f"export {IMAGE}"),
+        (f"models/{IMAGE}/export/export.json", f"predict {IMAGE} -e 0"),
+        (f"models/{IMAGE}/export/training.json", f"evaluate {IMAGE}"),
+    ],
+)
+def test_a_result_that_is_damaged(changeable: Project, cli: Cli, path: str, command: str):
+    file = changeable / path
+    file.unlink()
+    file.write_text("<<<<<<< HEAD\n")
+    assert_clear(cli(changeable, *command.split()), USER, f"{path}: damaged, not JSON", "dvc repro")
+
+
+def test_a_network_that_does_not_fit_its_images(changeable: Project, cli: Cli):
+    with changeable.changing_params() as params:
+        params["variants"][CLIP]["network"]["kernel_size"] = 60
+    before = changeable.hashes()
+    finished = changeable.pipeline("train", CLIP)
+    assert_clear(finished, USER, f"params.yaml: variants.{CLIP}.network: cannot be built for (7, 7, 7, 1)")
+    assert_clear(cli(changeable, "export", CLIP), USER, f"models/{CLIP}/train: trained with another network than")
+    assert changeable.hashes() == before
+
+
+def test_repeat_does_not_train_on_data_that_params_yaml_no_longer_means(changeable: Project, cli: Cli):
+    with changeable.changing_params() as params:
+        params["datasets"]["digits"]["splits"]["train"] += 1
+    assert_clear(cli(changeable, "repeat", IMAGE), USER, "data/digits: not what params.yaml says", "generate@digits")
 
 
 def test_weights_that_do_not_fit(changeable: Project):

@@ -144,3 +144,15 @@ def test_a_variant_that_fails_stops_no_other_and_is_named(changeable: Project, j
     assert "Not evaluated: memory_bad." in (changeable / "report/results.md").read_text()
     page = (changeable / "report/index.html").read_text()
     assert "Not evaluated" in page and "memory_bad" in page and f'id="{IMAGE}"' in page
+
+
+def test_whatever_trained_a_network_its_export_is_made_by_tensorflow_in_float32(changeable: Project):
+    import onnx
+
+    with changeable.changing_params() as params:
+        params["variants"][IMAGE]["training"]["mixed_precision"] = True
+    changeable.pipeline("train", IMAGE).succeeded()
+    changeable.pipeline("export", IMAGE, KERAS_BACKEND="jax").succeeded()
+    graph = onnx.load(changeable / f"models/{IMAGE}/export/model.onnx").graph
+    assert {tensor.data_type for tensor in graph.initializer} <= {onnx.TensorProto.FLOAT, onnx.TensorProto.INT64}
+    assert onnx.TensorProto.FLOAT in {tensor.data_type for tensor in graph.initializer}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from found import PARAMS, ROOT
 
-from pipeline.config import dataset_names
+from pipeline.config import check_all, dataset_names, load_params
 from pipeline.fingerprint import TRAINING_CODE
 from pipeline.plugins import plugin_names
 
@@ -136,7 +136,10 @@ def test_a_stage_reads_only_its_own_block(stages: dict[str, Any]) -> None:
     for name, stage in stages.items():
         kind, _, block = name.partition("@")
         for params in (dep.params for dep in stage.deps if dep.def_path == "params.yaml"):
-            assert all(key.split(".")[:2] == [KINDS[kind][0], block] for key in params)
+            if name == "report":  # which names all variants
+                assert params == ["variants"]
+            else:
+                assert all(key.split(".")[:2] == [KINDS[kind][0], block] for key in params)
 
 
 def test_every_plug_in_is_used_or_waits_for_files_of_the_user() -> None:
@@ -148,6 +151,12 @@ def test_params_yaml_is_of_a_size_that_dvc_is_quick_with_and_asks_for_no_files()
     assert len(PARAMS["variants"]) <= MOST_VARIANTS
     assert PARAMS["imports"] == {}
     assert {block["dataset"] for block in PARAMS["variants"].values()} <= set(dataset_names(PARAMS))
+
+
+@pytest.mark.parametrize("path", sorted(Path(ROOT, "benchmarks").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_params_of_the_benchmarks_hold_together(path: Path) -> None:
+    imports = load_params(path)["imports"].values()
+    assert len(check_all(path)) == len(imports), "nothing but the user's own files may be missing"
 
 
 def test_the_walls_stand() -> None:

@@ -27,6 +27,12 @@ def test_every_entry_point_is_a_command_with_the_parameters_it_needs():
         assert {word[1:-1] for word in words if word.startswith("{")} == set(entry.get("parameters", {})), name
 
 
+def test_repro_is_what_is_run_where_no_entry_point_is_named():
+    entries = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]
+    assert entries["repro"] == entries["main"]
+    assert entries["repro"]["parameters"]["target"]["default"] == "all"
+
+
 def mlflow_run(project: Project, *arguments: str) -> str:
     finished = project.run(
         *(str(Path(sys.executable).with_name("mlflow")), "run", ".", "--env-manager", "local"),

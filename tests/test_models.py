@@ -1,4 +1,7 @@
-"""Every network of params.yaml, small: it builds, learns, is saved and exported, and computes what it should."""
+"""Every network of params.yaml: it builds, learns, is saved and exported, and computes what it should.
+
+Small ones, and in `make test-full` those of params.yaml as they stand, on a few examples of published size.
+"""
 
 from dataclasses import replace
 from itertools import islice
@@ -8,7 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from found import ARCHITECTURES, FORMS, ONE_EACH, PARAMS, VARIANTS, Case, formulations, label
+from found import (
+    ARCHITECTURES,
+    FORMS,
+    ONE_EACH,
+    PARAMS,
+    PUBLISHED,
+    PUBLISHED_FORMS,
+    VARIANTS,
+    Case,
+    formulations,
+    label,
+    marked,
+)
 
 from pipeline.batches import Batches
 from pipeline.config import variant_block
@@ -22,9 +37,12 @@ from pipeline.training import Training, fit
 from pipeline.views import ExampleSpec
 
 FEW = 4
-every_variant = pytest.mark.parametrize("case", VARIANTS, ids=label)
-every_form = pytest.mark.parametrize("case", FORMS, ids=label)
-one_each = pytest.mark.parametrize("case", ONE_EACH, ids=label)
+every_variant = pytest.mark.parametrize("case", marked(VARIANTS + PUBLISHED), ids=label)
+every_form = pytest.mark.parametrize("case", marked(FORMS + PUBLISHED_FORMS), ids=label)
+one_each = pytest.mark.parametrize("case", marked(ONE_EACH + PUBLISHED), ids=label)
+every_variant_and_form = pytest.mark.parametrize(
+    "case", marked({case.name: case for case in VARIANTS + FORMS + PUBLISHED_FORMS}.values()), ids=label
+)
 
 
 def few_batches(case: Case, batch_size: int) -> Batches:
@@ -57,7 +75,7 @@ def test_every_architecture_has_a_variant() -> None:
     assert {block["model"] for block in PARAMS["variants"].values()} == set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("case", {case.name: case for case in VARIANTS + FORMS}.values(), ids=label)
+@every_variant_and_form
 def test_one_update_moves_every_weight_and_the_answers_have_the_right_shape(keras: Any, case: Case) -> None:
     model = case.build()
     before = [weight.numpy().copy() for weight in model.trainable_weights]
@@ -76,7 +94,8 @@ def test_one_update_moves_every_weight_and_the_answers_have_the_right_shape(kera
 @one_each
 def test_a_few_examples_can_be_learnt_by_heart(keras: Any, case: Case) -> None:
     keras.utils.set_random_seed(1)
-    options = {"steps": 600, "validate_every": 100, "steps_per_execution": 50, "learning_rate": 0.02}
+    rate = case.block.training.learning_rate if case.published else 0.02  # small networks bear larger steps
+    options = {"steps": 600, "validate_every": 100, "steps_per_execution": 50, "learning_rate": rate}
     last = fit_few(case, case.build(), **options)[-1]
     assert last["val_loss"] < 0.1 or last["val_accuracy"] == 1.0
 

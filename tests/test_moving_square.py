@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pipeline.dataset import Array
 from pipeline.datasets.moving_square import CLASSES, Parameters, bayes_accuracy, describe, draw_paths, draw_split
@@ -87,10 +88,27 @@ def test_steps_of_long_walks_are_uniform_over_what_is_within_reach() -> None:
         assert chi_square_is_usual(counts, np.full(len(allowed), 1 / len(allowed)))
 
 
-@pytest.mark.parametrize("size", [3, 50, 254])
-def test_one_pixel_arrives_a_frame_and_stays(size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "stored"), [(3, np.uint8), (50, np.uint8), (254, np.uint8), (255, np.uint16), (300, np.uint16)]
+)
+def test_one_pixel_arrives_a_frame_and_stays(size: int, stored: type) -> None:
     parameters = Parameters(size=size, directions=4)
     drawn = draw_split(parameters, 8, np.random.default_rng(5))
+    assert drawn["x"].dtype == stored
     for arrival in drawn["x"]:
         assert sorted(arrival[arrival < size]) == list(range(size))
         assert np.count_nonzero(arrival == size) == size * size - size
+
+
+def test_a_clip_of_over_255_frames_is_shown_frame_by_frame() -> None:
+    parameters = Parameters(size=300, directions=2)
+    drawn = draw_split(parameters, 1, np.random.default_rng(6))
+    (clip,) = VIEWS["frames"].inputs(drawn, describe(parameters, drawn))
+    assert clip.shape == (300, 300, 300, 1)
+    assert clip.sum(axis=(1, 2, 3)).tolist() == list(range(1, 301))
+
+
+@pytest.mark.parametrize("size", [2, 4097])
+def test_a_size_out_of_range_is_refused(size: int) -> None:
+    with pytest.raises(ValidationError, match="size"):
+        Parameters(size=size, directions=2)

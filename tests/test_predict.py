@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,83 @@ def test_lines_from_stdin_are_answered(made: Project, cli: Cli, monkeypatch: pyt
     assert [line.partition(": ")[0] for line in lines] == ["stdin:1", "stdin:3"]
     stored = [cli(made, "predict", MEMORY, "-e", n).lines()[0].partition(": ")[2] for n in "01"]
     assert [line.partition(": ")[2] for line in lines] == stored
+
+
+@pytest.mark.parametrize("variant", [MEMORY, IMAGE])
+def test_stdin_is_read_like_a_text_file(
+    made: Project, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant
+):
+    path = tmp_path / "lines.txt"
+    write(path, examples(made, variant))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(path.read_text()))
+    expected = answers(cli(made, "predict", variant, "-i", str(path), "--json"))
+    assert answers(cli(made, "predict", variant, "-i", "-", "--json")) == expected
+
+
+def corrupt_npz(path: Path) -> None:
+    """A compressed .npz of an image whose first compressed bytes, right after the member's name, are wrong."""
+    np.savez_compressed(path, x=np.zeros((28, 28)))
+    head, name, tail = path.read_bytes().partition(b"x.npy")
+    extra = int.from_bytes(head[28:30], "little")
+    path.write_bytes(head + name + tail[:extra] + b"\xff" * 20 + tail[extra + 20 :])
+
+
+def absurd_npz(path: Path) -> None:
+    """A .npz whose only array says that it holds 10^14 numbers."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**14,)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", header.getvalue())
+
+
+def text_npz(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "no array")
+
+
+def broken_png(path: Path) -> None:
+    """A picture whose chunk of pixels has a name that is none."""
+    Image.new("L", (28, 28)).save(path)
+    path.write_bytes(path.read_bytes().replace(b"IDAT", b"\xff" * 4))
+
+
+BAD_FILES: dict[str, tuple[str, Callable[[Path], Any], tuple[str, ...]]] = {
+    "long.txt": (MEMORY, lambda path: path.write_text("3 99999999999999999999\n"), ("long.txt:1", "1e+20", "0 to 4")),
+    "long.csv": (IMAGE, lambda path: path.write_text("9" * 20 + ",0" * 783), ("long.csv:1", "1e+20", "0 to 255")),
+    "endless.txt": (MEMORY, lambda path: path.write_text("9" * 5000), ("endless.txt:1", "infinity", "finite")),
+    "cell.csv": (MEMORY, lambda path: path.write_text("3\n" + "1" * 131073), ("cell.csv:2", "131072", "numbers")),
+    "word.txt": (MEMORY, lambda path: path.write_text("x" * 1000), ("word.txt:1", f"found '{'x' * 40}'", "numbers")),
+    "nested.jsonl": (MEMORY, lambda path: path.write_text("[" * 200_000), ("nested.jsonl:1", "not one JSON array")),
+    "array.npz": (IMAGE, lambda path: np.save(path.open("wb"), np.zeros((28, 28))), ("array.npz", ".npy; rename it")),
+    "zip.npy": (IMAGE, lambda path: np.savez(path.open("wb"), np.zeros((28, 28))), ("zip.npy", ".npz; rename it")),
+    "corrupt.npz": (IMAGE, corrupt_npz, ("corrupt.npz, member x.npy", "corrupt or cut off")),
+    "absurd.npz": (IMAGE, absurd_npz, ("absurd.npz, member x.npy", "cannot be read")),
+    "text.npz": (IMAGE, text_npz, ("text.npz, member readme.txt", "cannot be read")),
+    "objects.npz": (IMAGE, lambda path: np.savez(path, x=np.array([{}], dtype=object)), ("never loaded (pickle)",)),
+    "broken.png": (IMAGE, broken_png, ("broken.png", "not a readable picture")),
+    "huge.png": (IMAGE, lambda path: Image.new("1", (20_000, 20_000)).save(path), ("huge.png", "not a readable")),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_one_clear_message(made: Project, cli: Cli, tmp_path: Path, name: str):
+    variant, write_bad, words = BAD_FILES[name]
+    write_bad(tmp_path / name)
+    finished = cli(made, "predict", variant, "-i", str(tmp_path / name))
+    assert finished.code == 2, finished.text
+    (line,) = finished.err.splitlines()
+    assert line.startswith("error: ") and len(line) < 400
+    for word in words:
+        assert word in line
+
+
+def test_a_number_of_stdin_that_is_too_long_is_one_clear_message(
+    made: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("3 99999999999999999999\n"))
+    finished = cli(made, "predict", MEMORY, "-i", "-")
+    assert finished.code == 2
+    assert finished.err.startswith("error: stdin:1: ") and "integers 0 to 4" in finished.err
 
 
 def test_a_sequence_of_any_length_is_answered_step_by_step(made: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch):

@@ -123,9 +123,14 @@ def test_variants_of_a_dataset_stand_together_and_lower_is_better_is_said(tmp_pa
     for variant, differs in {"a": {}, "b": {"ceiling": None, "share_of_ceiling": None}}.items():
         (tmp_path / "reports" / variant).mkdir(parents=True)
         (tmp_path / "reports" / variant / "metrics.json").write_text(json.dumps(metrics | differs))
-        (tmp_path / "reports" / variant / "train_timing.json").write_text('{"train_seconds": 12.34}')
-    variants = {"a": "heights", "missing": "heights", "b": "heights"}
-    assert report(variants, tmp_path / "reports", tmp_path / "report") == ["missing"]
+        (tmp_path / "reports" / variant / "train_timing.json").write_text(
+            json.dumps({"train_seconds": 12.34, "fingerprint": metrics["fingerprint"]})
+        )
+    (tmp_path / "reports/trained_again").mkdir()
+    (tmp_path / "reports/trained_again/metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / "reports/trained_again/train_timing.json").write_text('{"train_seconds": 1.0, "fingerprint": "other"}')
+    variants = {"a": "heights", "missing": "heights", "b": "heights", "trained_again": "heights"}
+    assert report(variants, tmp_path / "reports", tmp_path / "report") == ["missing", "trained_again"]
     text = (tmp_path / "report/results.md").read_text(encoding="utf-8")
     heading, first, second = markdown_rows(text)
     assert heading == list(COLUMNS)
@@ -133,7 +138,7 @@ def test_variants_of_a_dataset_stand_together_and_lower_is_better_is_said(tmp_pa
     assert first[7:] == ["12.3", "–", "a-01234567"]  # seconds of the training, none of the inference
     assert second[3:5] == ["–", "–"]
     assert text.count("### heights") == 1
-    assert "Not evaluated: missing." in text
+    assert "Not evaluated: missing, trained_again." in text
 
 
 def test_the_table_is_put_between_its_marks_and_nothing_else_changes(tmp_path: Path):

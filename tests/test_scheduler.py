@@ -57,37 +57,56 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_side_by_side_leaves_the_same_lock_as_one_by_one_and_then_has_nothing_to_do(project, capfd):
-    assert repro([], jobs=1) == 0
+    assert repro([], jobs=1).code == 0
     serial = Path("dvc.lock").read_bytes()
     Path("dvc.lock").unlink()
     for file in project.glob("?.txt"):
         file.unlink()
-    assert repro(["all"], jobs=4, force=True) == 0
+    assert repro(["all"], jobs=4, force=True).code == 0
     assert Path("dvc.lock").read_bytes() == serial
     assert (project / "end.txt").read_text() == "start\n" * len(COPIES)
     capfd.readouterr()
-    assert repro([], jobs=4) == 0
+    assert repro([], jobs=4).code == 0
     assert capfd.readouterr().out == "0 made, 10 up to date\n"
 
 
 def test_a_failure_stops_only_what_needs_it(project, capfd):
     command = "sh -c 'echo trying; test ${item} != c && cp root.txt ${item}.txt'"
     write_project(command=command)
-    assert repro([], jobs=2) == 1
+    assert repro([], jobs=2).code == 1
     out = capfd.readouterr().out
     assert "8 made, 0 up to date, 1 failed: copy@c\n" in out
     assert "left out, as they need these: end\n" in out
     assert "       trying\n" in out
     assert all(Path(f"{copy}.txt").exists() for copy in COPIES if copy != "c")
     write_project(copies="ab")
-    assert repro(["end"], jobs=2) == 0
+    assert repro(["end"], jobs=2).code == 0
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_failed_stage_had_made_is_put_back(project, jobs, capfd):
+    assert repro([], jobs=1).code == 0
+    lock = Path("dvc.lock").read_bytes()
+    write_project(command="sh -c 'test ${item} != c && cp root.txt ${item}.txt'")
+    Path("start.txt").write_text("second start\n")
+    assert repro([], jobs=jobs) == (1, ["copy@c"])
+    assert "as they were before: the outputs of copy@c" in capfd.readouterr().out
+    assert Path("c.txt").read_text() == "start\n" and Path("b.txt").read_text() == "second start\n"
+
+    write_project()
+    Path("start.txt").write_text("start\n")
+    assert repro([], jobs=1).code == 0
+    assert Path("dvc.lock").read_bytes() == lock
+    Path("dvc.yaml").write_text(Path("dvc.yaml").read_text().replace("cmd: cat", "cmd: false && cat"))
+    assert repro([], jobs=jobs) == (1, ["end"])  # whose output is not in DVC's cache
+    assert Path("end.txt").read_text() == "start\n" * len(COPIES)
 
 
 def test_stages_that_are_gone_leave_the_lock_and_the_order_is_that_of_dvc_yaml(project, capfd):
     write_project(copies="cab")
-    assert repro([], jobs=1) == 0
+    assert repro([], jobs=1).code == 0
     write_project(copies="ac")
-    assert repro([], jobs=1) == 0
+    assert repro([], jobs=1).code == 0
     assert "dvc.lock: dropped copy@b" in capfd.readouterr().out
     lines = Path("dvc.lock").read_text().splitlines()
     assert [line.strip(" :") for line in lines if line.startswith("  ") and line[2] != " "] == [
@@ -98,7 +117,7 @@ def test_stages_that_are_gone_leave_the_lock_and_the_order_is_that_of_dvc_yaml(p
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_ends_the_stages_and_leaves_the_lock_whole(project, jobs):
     write_project(copies="ab", command="sh -c 'touch ${item}.started; sleep 300'")
-    code = f"import sys; from pipeline.scheduler import repro; sys.exit(repro([], {jobs}))"
+    code = f"import sys; from pipeline.scheduler import repro; sys.exit(repro([], {jobs}).code)"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(SOURCE)},
@@ -115,7 +134,7 @@ def test_ctrl_c_ends_the_stages_and_leaves_the_lock_whole(project, jobs):
     assert len(list(project.glob("*.started"))) == jobs
     assert "root:" in Path("dvc.lock").read_text()
     write_project(copies="ab")
-    assert repro([], jobs=1) == 0
+    assert repro([], jobs=1).code == 0
 
 
 def test_no_such_stage_is_an_error_of_the_user(project):
@@ -138,7 +157,7 @@ def test_cores_are_divided_without_remainder_or_overlap():
 def test_verify_names_every_difference(project, capfd):
     assert len(verify()) == 10
     write_project(copies="ab")
-    assert repro([], jobs=1) == 0
+    assert repro([], jobs=1).code == 0
     capfd.readouterr()
     assert verify() == []
     assert "4 stages" in capfd.readouterr().out

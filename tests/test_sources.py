@@ -10,21 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from found import PARAMS, SMALL_SPLITS, SOURCES, checksums_of_all_sources, small_parameters
+from found import DRAWINGS, PARAMS, Drawing, checksums, label, marked
 from numpy._core._multiarray_umath import __cpu_dispatch__ as vector_instructions
 from pydantic import ValidationError
 
 from pipeline.config import check_all, dataset_block
-from pipeline.dataset import SPLITS, Card, Dataset
+from pipeline.dataset import SPLITS, Dataset
 from pipeline.plugins import load_plugin, plugin_names
 from pipeline.stages.generate import generate
 
 TASKS = [load_plugin("tasks", name, "tests") for name in plugin_names("tasks")]
-
-
-def drawn(source: str, folder: Path, seed: int = 5, splits: dict[str, int] = SMALL_SPLITS) -> Card:
-    plugin = load_plugin("datasets", source, "tests")
-    return generate(folder.name, plugin, small_parameters(plugin), seed, splits, folder)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +33,7 @@ def real(request: pytest.FixtureRequest) -> Iterator[Dataset]:
         yield Dataset(target)
 
 
-every_source = pytest.mark.parametrize("source", SOURCES)
+every_drawing = pytest.mark.parametrize("drawing", marked(DRAWINGS), ids=label)
 every_dataset = pytest.mark.parametrize("real", PARAMS["datasets"], indirect=True)
 
 
@@ -46,40 +41,40 @@ def test_params_yaml_holds_together() -> None:
     assert check_all() == []
 
 
-@every_source
-def test_parameters_refuse_what_they_do_not_know_and_cannot_be_changed(source: str) -> None:
-    plugin = load_plugin("datasets", source, "tests")
-    small = small_parameters(plugin)
-    assert plugin.Parameters.model_validate(small.model_dump(mode="json")) == small
+@every_drawing
+def test_parameters_refuse_what_they_do_not_know_and_cannot_be_changed(drawing: Drawing) -> None:
+    parameters = drawing.parameters
+    kind = type(parameters)
+    assert kind.model_validate(parameters.model_dump(mode="json")) == parameters
     with pytest.raises(ValidationError, match="Extra inputs"):
-        plugin.Parameters.model_validate(small.model_dump() | {"no_such_parameter": 1})
+        kind.model_validate(parameters.model_dump() | {"no_such_parameter": 1})
     with pytest.raises(ValidationError, match="frozen"):
-        setattr(small, next(iter(type(small).model_fields)), 1)
+        setattr(parameters, next(iter(kind.model_fields)), 1)
 
 
-@every_source
-def test_the_seed_determines_the_bytes(source: str, tmp_path: Path) -> None:
-    first, again, other = (drawn(source, tmp_path / str(n), seed) for n, seed in enumerate((5, 5, 6)))
+@every_drawing
+def test_the_seed_determines_the_bytes(drawing: Drawing, tmp_path: Path) -> None:
+    first, again, other = (drawing.draw(tmp_path / str(n), seed) for n, seed in enumerate((5, 5, 6)))
     assert first.checksums() == again.checksums()
-    plugin = load_plugin("datasets", source, "tests")
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
-    plugin.draw_split(small_parameters(plugin), 2, rng)
+    drawing.source.draw_split(drawing.parameters, 2, rng)
     if rng.bit_generator.state != before:  # where chance plays a part at all
         assert all(other.checksums()[name] != digest for name, digest in first.checksums().items())
 
 
-@every_source
+@every_drawing
 @pytest.mark.parametrize("changed", SPLITS)
-def test_the_size_of_one_split_changes_no_other(source: str, changed: str, tmp_path: Path) -> None:
-    before = drawn(source, tmp_path / "before").splits
-    after = drawn(source, tmp_path / "after", splits=SMALL_SPLITS | {changed: SMALL_SPLITS[changed] + 9}).splits
+def test_the_size_of_one_split_changes_no_other(drawing: Drawing, changed: str, tmp_path: Path) -> None:
+    before = drawing.draw(tmp_path / "before").splits
+    after = drawing.draw(tmp_path / "after", **{changed: drawing.splits[changed] + 9}).splits
     assert {split: before[split] == after[split] for split in SPLITS} == {split: split != changed for split in SPLITS}
 
 
-def test_a_processor_without_vector_instructions_draws_the_same_bytes() -> None:
+@pytest.mark.parametrize("published", [False, pytest.param(True, marks=pytest.mark.full)], ids=["small", "published"])
+def test_a_processor_without_vector_instructions_draws_the_same_bytes(published: bool) -> None:
     plain = {"NPY_DISABLE_CPU_FEATURES": " ".join(vector_instructions), "OPENBLAS_CORETYPE": "Haswell"}
-    code = "import json, found; print(json.dumps(found.checksums_of_all_sources()))"
+    code = f"import json, found; print(json.dumps(found.checksums({published})))"
     path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd())])
     other = subprocess.run(
         [sys.executable, "-c", code],
@@ -88,7 +83,7 @@ def test_a_processor_without_vector_instructions_draws_the_same_bytes() -> None:
         text=True,
         check=True,
     )
-    assert json.loads(other.stdout) == checksums_of_all_sources()
+    assert json.loads(other.stdout) == checksums(published)
 
 
 @every_dataset

@@ -98,7 +98,7 @@ def write_export(folder: Path) -> None:
     write_json(places.exported / MANIFEST_FILE, manifest.model_dump())
     places.reports.mkdir(parents=True)
     (places.reports / HISTORY_FILE).write_text("epoch,step,loss,val_loss,learning_rate\n1,10,0.5,0.6,0.001\n")
-    write_json(places.reports / TRAIN_TIMING_FILE, {"train_seconds": 1.0, "examples_per_second": 4.0})
+    write_json(places.reports / TRAIN_TIMING_FILE, {"train_seconds": 1.0, "fingerprint": record.fingerprint})
 
 
 def test_help_and_check_import_next_to_nothing(folder: Path) -> None:

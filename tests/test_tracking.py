@@ -18,20 +18,10 @@ from project import CLIP, IMAGE, MEMORY, VARIANTS, Project, Store
 pytest_plugins = ["project"]
 pytestmark = pytest.mark.slow
 
-TAGS = {
-    *(
-        "fingerprint",
-        "variant",
-        "dataset",
-        "model",
-        "seed",
-        "backend",
-        "device",
-        "precision",
-        "git.commit",
-        "git.dirty",
-    ),
-    *("dvc.stage", "dvc.experiment", "hash.data", "hash.parameters", "hash.code", "task", "metric", "gate"),
+WHERE_IT_RAN = {"device", "git.commit", "git.dirty", "dvc.stage", "dvc.experiment"}
+TAGS = WHERE_IT_RAN | {
+    *("fingerprint", "variant", "dataset", "model", "seed", "backend", "precision"),
+    *("hash.data", "hash.parameters", "hash.code", "task", "metric", "gate"),
     *("stage.train", "stage.export", "stage.evaluate"),
 }
 FINAL = {"score", "ceiling", "share_of_ceiling", "num_parameters", "train_seconds", "latency_ms"}
@@ -124,6 +114,8 @@ for run_id, examples in zip(sys.argv[2::2], sys.argv[3::2]):
     shapes = [list(spec.shape) for spec in model.metadata.get_input_schema()]
     answers[run_id] = {
         "signature": shapes,
+        "example": [model.input_example.dtype == given.dtype, model.input_example.tolist() == given[:1].tolist()],
+        "of example": len(model.predict(model.input_example)),
         "all": model.predict(given).to_dict("records"),
         "two": model.predict(given[:2]).to_dict("records"),
     }
@@ -171,6 +163,7 @@ def test_the_logged_model_answers_as_was_scored_outside_the_project_without_tens
     assert answers[CLIP]["short"] == answers[MEMORY]["short"] == 2
     for variant in VARIANTS:
         assert len(answers[variant]["two"]) == 2
+        assert answers[variant]["example"] == [True, True] and answers[variant]["of example"] == 1
         with (made / f"reports/{variant}/predictions.csv").open() as file:
             rows = list(csv.DictReader(file))
         labels, probabilities = [], []
@@ -179,6 +172,18 @@ def test_the_logged_model_answers_as_was_scored_outside_the_project_without_tens
             probabilities += answer["probabilities"] if variant == MEMORY else [answer["probability"]]
         assert [str(label) for label in labels] == [row["predicted"] for row in rows]
         assert probabilities == pytest.approx([float(row["probability"]) for row in rows], abs=2e-4)
+
+
+def test_a_large_example_is_not_logged(made: Project, monkeypatch: pytest.MonkeyPatch):
+    from pipeline.dataset import Dataset
+    from pipeline.runtime import Export
+    from pipeline.tracking import model
+
+    export, dataset = Export(made / f"models/{IMAGE}/export"), Dataset(made / "data/digits")
+    monkeypatch.setattr(model, "LARGEST_EXAMPLE", 28 * 28)
+    assert model.input_example(export, dataset).shape == (1, 28, 28)
+    monkeypatch.setattr(model, "LARGEST_EXAMPLE", 28 * 28 - 1)
+    assert model.input_example(export, dataset) is None
 
 
 def test_two_trainings_begun_at_once_on_an_empty_store_both_have_their_run(fresh: Project):
@@ -203,9 +208,11 @@ def test_sync_rebuilds_every_run_and_a_second_time_changes_nothing(changeable: P
         run, original = rebuilt.run(variant), kept.run(variant)
         assert run.info.status == "FINISHED"
         assert run.data.tags["restored"] == "true"
+        assert not WHERE_IT_RAN & set(run.data.tags)
         assert run.data.params == original.data.params
         for name in ("fingerprint", "hash.data", "hash.parameters", "hash.code", "task", "metric", "gate"):
             assert run.data.tags[name] == original.data.tags[name]
+        assert run.data.tags["stage.export"] == original.data.tags["stage.export"] == "done"
         scores = {name: value for name, value in original.data.metrics.items() if not name.startswith("system/")}
         assert run.data.metrics == pytest.approx(scores, abs=1e-6)
         assert set(rebuilt.artifacts(run, "figures")) == set(kept.artifacts(original, "figures"))
@@ -217,6 +224,17 @@ def test_sync_rebuilds_every_run_and_a_second_time_changes_nothing(changeable: P
 
     assert "added" not in changeable.pipeline("sync").succeeded().text
     assert changeable.store().contents() == contents
+    assert changeable.hashes() == before
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:{port}", "nowhere://at.all", "http://[::broken"])
+def test_sync_with_a_store_that_cannot_be_used_fails_in_one_line(changeable: Project, uri: str):
+    before, uri = changeable.hashes(), uri.format(port=closed_port())
+    finished = changeable.pipeline("sync", MLFLOW_TRACKING_URI=uri)
+    assert finished.code == 1
+    assert finished.out == ""
+    (line,) = finished.err.splitlines()
+    assert line.startswith(f"failed: MLflow at {uri} cannot be used (")
     assert changeable.hashes() == before
 
 

@@ -6,7 +6,7 @@ with four directions as an extension. Stored as one map of arrival times per cli
 """
 
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.dataset import Array, Arrays, Description
 
 CLASSES = ("left", "right", "up", "down")
+LARGEST_IN_BYTES = 254  # larger clips take two bytes a pixel
 DISJOINT_FROM_SIZE = 25  # from here on there are over 10^12 clips; below, two splits may draw the same one
 
 
@@ -22,7 +23,7 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: int = Field(ge=3, le=254)
+    size: int = Field(ge=3, le=4096)
     directions: Literal[2, 4]
 
     @classmethod
@@ -32,17 +33,21 @@ class Parameters(BaseModel):
 
 
 def draw_split(parameters: Parameters, num_examples: int, rng: np.random.Generator) -> Arrays:
-    """Draw clips: `x` [N, size, size] uint8 arrival times (size where nothing ever arrives), `y` [N] uint8 classes."""
+    """Draw clips: `x` [N, size, size] arrival times (size where nothing ever arrives), `y` [N] uint8 classes.
+
+    Arrival times are uint8 up to size 254, uint16 above.
+    """
     size = parameters.size
+    dtype = place_type(size)
     direction = rng.integers(0, parameters.directions, num_examples, dtype=np.uint8)
     across = draw_paths(size, num_examples, rng)
-    step = np.arange(size, dtype=np.uint8)
+    step = np.arange(size, dtype=dtype)
     forward = (direction % 2).astype(bool)  # right and down start at the low edge, left and up at the high one
     along = np.where(forward[:, None], step, size - 1 - step)
     horizontal = (direction < 2)[:, None]
     row, column = np.where(horizontal, across, along), np.where(horizontal, along, across)
 
-    arrival = np.full((num_examples, size, size), size, dtype=np.uint8)
+    arrival = np.full((num_examples, size, size), size, dtype=dtype)
     arrival[np.arange(num_examples)[:, None], row, column] = step
     return {"x": arrival, "y": direction}
 
@@ -53,7 +58,7 @@ def draw_paths(size: int, num_examples: int, rng: np.random.Generator) -> Array:
     A die of six faces serves inside (-1, 0, +1: two faces each) and at a border (stay, or leave it: three faces each).
     """
     path = np.empty((size, num_examples), dtype=np.int16)
-    path[0] = rng.integers(0, size, num_examples, dtype=np.uint8)
+    path[0] = rng.integers(0, size, num_examples, dtype=place_type(size))
     dice = rng.integers(0, 6, (size - 1, num_examples), dtype=np.uint8)
     inside, leave = (dice // 2).astype(np.int16) - 1, (dice // 3).astype(np.int16)
     for step in range(1, size):
@@ -62,6 +67,11 @@ def draw_paths(size: int, num_examples: int, rng: np.random.Generator) -> Array:
             here == 0, leave[step - 1], np.where(here == size - 1, -leave[step - 1], inside[step - 1])
         )
     return np.ascontiguousarray(path.T)
+
+
+def place_type(size: int) -> np.dtype[Any]:
+    """The type of arrival times and positions in clips of `size`."""
+    return np.dtype(np.uint8 if size <= LARGEST_IN_BYTES else np.uint16)
 
 
 def describe(parameters: Parameters, test: Arrays) -> Description:

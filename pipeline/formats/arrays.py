@@ -26,8 +26,11 @@ LAYOUTS: dict[Layout, tuple[tuple[int, ...], Callable[[np.dtype[Any]], bool], st
     "symbols": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, L]"),
 }
 OWN_OPTION = {"arrival_times": "num_steps", "symbols": "vocabulary"}
-# what zipfile and NumPy raise on damaged bytes (found by flipping them)
-UNREADABLE = (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+# what zipfile and NumPy raise on damaged bytes (found by flipping them); the last line: on absurd shapes
+UNREADABLE = (
+    *(ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+    *(MemoryError, OverflowError, TypeError),
+)
 
 
 class Parameters(BaseModel):
@@ -108,6 +111,11 @@ def _read_npz(path: Path) -> dict[str, Array]:
         raise UserError(
             f"{path}: not a .npz file (a zip archive), or cut off; allowed: a whole .npz, or a folder of .npy"
         )
+    return read_members(path)
+
+
+def read_members(path: Path) -> dict[str, Array]:
+    """The arrays of a zip archive by their names, read to the last byte; an unreadable one is a `UserError`."""
     stored, where = {}, str(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -123,7 +131,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
 
 def _unreadable(where: str, error: Exception) -> UserError:
     if "object" in str(error).lower():
-        return UserError(f"{where}: holds Python objects, which are never loaded (pickle); allowed: arrays of integers")
+        return UserError(f"{where}: holds Python objects, which are never loaded (pickle); allowed: arrays of numbers")
     return UserError(f"{where}: cannot be read as a NumPy array ({error}); if corrupt or cut off, get or make it again")
 
 

@@ -5,12 +5,14 @@ The network of the TensorFlow cookbooks for MNIST, after LeCun et al., *Gradient
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from pipeline.views import ExampleSpec
 
 if TYPE_CHECKING:
     import keras
+
+READS = "an image"
 
 
 class Parameters(BaseModel):
@@ -19,7 +21,7 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    filters: list[int] = Field(min_length=1)
+    filters: list[PositiveInt] = Field(min_length=1)
     kernel_size: int = Field(ge=1)
     dense: int = Field(ge=1)
     dropout: float = Field(ge=0.0, lt=1.0)

@@ -8,12 +8,14 @@ CNN in one TimeDistributed), the two ways of the book. The export is folded, wit
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from pipeline.views import ExampleSpec
 
 if TYPE_CHECKING:
     import keras
+
+READS = "a clip"
 
 
 class Parameters(BaseModel):
@@ -22,12 +24,12 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    filters: list[int] = Field(min_length=1)
+    filters: list[PositiveInt] = Field(min_length=1)
     kernel_size: int = Field(ge=1)
     pool_size: int = Field(ge=1)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     units: int = Field(ge=1)
-    dense: list[int] = []
+    dense: list[PositiveInt] = []
     dense_activation: Literal["linear", "relu"] = "linear"
     formulation: Literal["folded", "layers", "whole"] = "folded"
 

@@ -14,6 +14,9 @@ from pipeline.views import ExampleSpec
 if TYPE_CHECKING:
     import keras
 
+READS = "a sequence"
+CARRIES_STATE = True
+
 
 class Parameters(BaseModel):
     """units: of the LSTM."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.config import VariantBlock
 from pipeline.dataset import Array
-from pipeline.errors import StageFailure
+from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_folder, write_json
 from pipeline.fingerprint import read_record, write_record
 from pipeline.network import network_outputs, open_network
@@ -22,12 +22,20 @@ BATCH_SIZES = (1, 7)
 
 
 def export(name: str, block: VariantBlock, places: Places) -> float:
-    """Export a variant and return the largest difference to the network that was found; fails above 1e-4."""
-    network = open_network(name, block, places)
+    """Export a variant and return the largest difference to the network that was found; fails above 1e-4.
+
+    Exported is what answers: in float32, also where the training was in mixed precision.
+    """
+    record = read_record(places.trained)
+    if record.parameters["network"] != block.network.model_dump(mode="json"):
+        raise UserError(
+            f"{places.trained}: trained with another network than {name} has now; run dvc repro train@{name}"
+        )
+    training = block.training.model_copy(update={"mixed_precision": False})
+    network = open_network(name, block.model_copy(update={"training": training}), places)
     architecture, dataset, spec, model = network.architecture, network.dataset, network.spec, network.model
     model.load_weights(places.trained / WEIGHTS_FILE)
     graphs = architecture.graphs(block.network, spec, model) if hasattr(architecture, "graphs") else {"model": model}
-    record = read_record(places.trained)
     with whole_folder(places.exported) as folder:
         for graph, exported in graphs.items():
             write_graph(exported, folder / f"{graph}.onnx")

@@ -1,6 +1,7 @@
 """`report`: all variants side by side, as one self-contained page and as a Markdown table."""
 
 import base64
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,12 @@ class Row:
     figures: dict[str, Path]
 
 
-def report(variants: dict[str, str], folder: Path, target: Path) -> list[str]:
-    """Write the page and the table of `variants` (dataset by name) from `folder`; returns those that have no score."""
-    rows = [read_row(name, dataset, folder / name) for name, dataset in variants.items()]
+def report(variants: dict[str, str], folder: Path, target: Path, undone: Collection[str] = ()) -> list[str]:
+    """Write the page and the table of `variants` (dataset by name) from `folder`; returns those that have no score.
+
+    undone: variants whose scores are of an earlier state, as their newest run failed: they count as without.
+    """
+    rows = [None if name in undone else read_row(name, dataset, folder / name) for name, dataset in variants.items()]
     by_dataset: dict[str, list[Row]] = {}
     missing = []
     for (name, dataset), row in zip(variants.items(), rows, strict=True):
@@ -53,12 +57,9 @@ def report(variants: dict[str, str], folder: Path, target: Path) -> list[str]:
 
 
 def read_row(name: str, dataset: str, folder: Path) -> Row | None:
-    """What a variant's outputs say, as text; None if it was not evaluated.
-
-    DVC takes a stage's outputs away before it runs: scores without the seconds of a training belong to an earlier one.
-    """
+    """What a variant's outputs say, as text; None if there is no score of its newest training."""
     metrics, timing = read_evaluation(folder)
-    if not metrics or "train_seconds" not in timing:
+    if not metrics:
         return None
     ceiling, share = metrics["ceiling"], metrics["share_of_ceiling"]
     return Row(

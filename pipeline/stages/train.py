@@ -49,7 +49,11 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
         examples = fitted.num_updates / batches.calls_per_epoch * batches.num_examples
         write_json(
             places.reports / TRAIN_TIMING_FILE,
-            {"train_seconds": round(fitted.seconds, 2), "examples_per_second": round(examples / fitted.seconds, 1)},
+            {
+                "train_seconds": round(fitted.seconds, 2),
+                "examples_per_second": round(examples / fitted.seconds, 1),
+                "fingerprint": record.fingerprint,
+            },
         )
     return fitted
 

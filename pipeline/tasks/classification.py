@@ -10,8 +10,8 @@ from pipeline.dataset import Array, Description
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ANSWERS = "one label"
 METRIC = "accuracy"
-HIGHER_IS_BETTER = True
 METRICS = ("accuracy", "macro_f1", "log_loss")
 LOWER_IS_BETTER = ("log_loss",)
 COLUMNS = {"label": "string", "probability": "double"}

@@ -10,8 +10,8 @@ from pipeline.dataset import Array, Description
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ANSWERS = "a label at each step"
 METRIC = "accuracy"
-HIGHER_IS_BETTER = True
 METRICS = ("accuracy", "sequence_accuracy")
 LOWER_IS_BETTER: tuple[str, ...] = ()
 COLUMNS = {"labels": "strings", "probabilities": "doubles"}

@@ -17,7 +17,7 @@ from pipeline.files import sha256
 from pipeline.fingerprint import TrainingRecord
 from pipeline.places import FIGURES_FOLDER, METRICS_FILE, Places, task_metrics
 from pipeline.progress import say
-from pipeline.tracking.store import connect, import_mlflow, tracking_uri
+from pipeline.tracking.store import connect, import_mlflow, unusable
 from pipeline.training import Listener
 
 FINGERPRINT, GROUP = "fingerprint", "repeat"
@@ -71,7 +71,7 @@ class Tracker:
             run = find_run(record.fingerprint, self.group)
             if run is not None:
                 connect()[0].set_tag(run.info.run_id, "export.largest_difference", f"{largest_difference:.1e}")
-                connect()[0].set_tag(run.info.run_id, f"{STAGE_DONE}export", "done")
+                mark_exported(run.info.run_id)
 
     def evaluated(self, record: TrainingRecord, card: Card, history: list[dict[str, float]], found: Evaluation) -> str:
         """Add scores, figures and the model to the run of this training; returns a line on where they are."""
@@ -84,9 +84,10 @@ class Tracker:
         mlflow = import_mlflow()
         connect()
         mlflow.set_system_metrics_sampling_interval(SECONDS_BETWEEN_SAMPLES)
-        run = mlflow.start_run(
-            run_name=record.run_name, tags=run_tags(record, self.group, self.parent), log_system_metrics=True
-        )
+        tags = run_tags(record, self.group) | machine_tags(record.backend)
+        if self.parent:
+            tags["mlflow.parentRunId"] = self.parent
+        run = mlflow.start_run(run_name=record.run_name, tags=tags, log_system_metrics=True)
         log_start(run.info.run_id, record, card)
         return str(run.info.run_id)
 
@@ -102,8 +103,7 @@ class Tracker:
             yield
         except Exception as error:
             if not self.lost:
-                reason = " ".join(str(error).split())[:160]
-                say(f"MLflow at {tracking_uri()} cannot be used ({reason}); going on without it.")
+                say(f"{unusable(error)}; going on without it.")
                 say("Deliver the run later with: python -m pipeline sync")
             self.lost = True
 
@@ -137,8 +137,8 @@ def find_run(fingerprint: str, group: str | None = None) -> Any:
     return next(fit, None)
 
 
-def run_tags(record: TrainingRecord, group: str | None = None, parent: str | None = None) -> dict[str, str]:
-    """What every run can be found and grouped by."""
+def run_tags(record: TrainingRecord, group: str | None = None) -> dict[str, str]:
+    """What every run can be found and grouped by: as true of a restored run as of the first."""
     tags = {
         FINGERPRINT: record.fingerprint,
         "variant": record.variant,
@@ -146,18 +146,23 @@ def run_tags(record: TrainingRecord, group: str | None = None, parent: str | Non
         "model": record.parameters["model"],
         "seed": str(record.parameters["seed"]),
         "backend": record.backend,
-        "device": device_name(record.backend),
         "precision": "mixed_float16" if record.parameters["training"]["mixed_precision"] else "float32",
-        "git.commit": _git("rev-parse", "HEAD") or "none",
-        "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
-        "dvc.stage": os.environ.get("DVC_STAGE", "none"),
-        "dvc.experiment": os.environ.get("DVC_EXP_NAME", "none"),
         "hash.data": record.data_hash,
         "hash.parameters": record.parameters_hash,
         "hash.code": record.code,
     }
-    optional = {GROUP: group, "mlflow.parentRunId": parent}
-    return tags | {name: value for name, value in optional.items() if value}
+    return tags | ({GROUP: group} if group else {})
+
+
+def machine_tags(backend: str) -> dict[str, str]:
+    """Where and from what a training runs: known only while it does."""
+    return {
+        "device": device_name(backend),
+        "git.commit": _git("rev-parse", "HEAD") or "none",
+        "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        "dvc.stage": os.environ.get("DVC_STAGE", "none"),
+        "dvc.experiment": os.environ.get("DVC_EXP_NAME", "none"),
+    }
 
 
 def log_start(run_id: str, record: TrainingRecord, card: Card) -> None:
@@ -213,6 +218,11 @@ def restore_training(
     return run_id
 
 
+def mark_exported(run_id: str) -> None:
+    """Note that an export stands, checked against its network."""
+    connect()[0].set_tag(run_id, f"{STAGE_DONE}export", "done")
+
+
 def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> None:
     """Scores (step = number of this evaluation), figures and the model that was scored."""
     from pipeline.tracking.model import log_model
@@ -224,7 +234,7 @@ def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> N
     for figure in sorted((found.places.reports / FIGURES_FOLDER).glob("*.png")):
         client.log_artifact(run_id, str(figure), "figures")
     if with_model:
-        log_model(run_id, found.places.exported)
+        log_model(run_id, found.places.exported, found.places.dataset)
     for tag in ("task", "metric", "gate"):
         client.set_tag(run_id, tag, found.metrics[tag])
     client.set_tag(run_id, f"{STAGE_DONE}evaluate", evaluation_mark(found))

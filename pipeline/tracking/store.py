@@ -36,6 +36,11 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
+def unusable(error: Exception) -> str:
+    """What to say of a store that cannot be reached, or is none."""
+    return f"MLflow at {tracking_uri()} cannot be used ({' '.join(str(error).split())[:160]})"
+
+
 @cache
 def connect() -> "tuple[MlflowClient, str]":
     """The client and the experiment's id; the store and the experiment are created once, under a lock."""

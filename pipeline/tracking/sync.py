@@ -3,27 +3,57 @@
 Adds what is missing, marked as restored; changes no output; a second time it finds nothing to do.
 """
 
-from pipeline.dataset import read_card
-from pipeline.errors import UserError
-from pipeline.fingerprint import read_record
+from pipeline.dataset import Card, read_card
+from pipeline.errors import StageFailure, UserError
+from pipeline.fingerprint import TrainingRecord, read_record
 from pipeline.places import Places, read_evaluation, read_history
 from pipeline.runtime import MANIFEST_FILE
-from pipeline.tracking.runs import STAGE_DONE, Evaluation, evaluation_mark, find_run, log_evaluation, restore_training
+from pipeline.tracking.runs import (
+    STAGE_DONE,
+    Evaluation,
+    evaluation_mark,
+    find_run,
+    log_evaluation,
+    mark_exported,
+    restore_training,
+)
+from pipeline.tracking.store import unusable
 
 
 def sync_variant(variant: str, dataset: str) -> list[str]:
-    """Deliver one variant's outputs; returns what was added."""
+    """Deliver one variant's outputs; returns what was added. A store that cannot be used is a `StageFailure`."""
     places = Places.of(variant, dataset)
     try:
         record, card = read_record(places.trained), read_card(places.dataset)
     except UserError:
         return []
+    history = read_history(places.reports)
+    exported = (places.exported / MANIFEST_FILE).is_file() and read_record(places.exported) == record
+    found = Evaluation(*read_evaluation(places.reports), places) if exported else None
+    try:
+        return _deliver(record, card, history, found)
+    except UserError:
+        raise
+    except Exception as error:
+        raise StageFailure(
+            f"{unusable(error)}; set MLFLOW_TRACKING_URI to a store that answers, and sync again"
+        ) from error
+
+
+def _deliver(
+    record: TrainingRecord, card: Card, history: list[dict[str, float]], found: Evaluation | None
+) -> list[str]:
+    """Add what the run lacks; `found` is None where no export of this training stands."""
     added = ["run"] if find_run(record.fingerprint) is None else []
-    run_id = restore_training(record, card, read_history(places.reports))
-    metrics, timing = read_evaluation(places.reports)
-    if metrics.get("fingerprint") == record.fingerprint and (places.exported / MANIFEST_FILE).is_file():
-        found = Evaluation(metrics, timing, places)
-        if find_run(record.fingerprint).data.tags.get(f"{STAGE_DONE}evaluate") != evaluation_mark(found):
-            log_evaluation(run_id, found)
-            added.append("evaluation")
+    run_id = restore_training(record, card, history)
+    if found is None:
+        return added
+    tags = find_run(record.fingerprint).data.tags
+    if f"{STAGE_DONE}export" not in tags:
+        mark_exported(run_id)
+        added.append("export")
+    is_current = found.metrics.get("fingerprint") == record.fingerprint
+    if is_current and tags.get(f"{STAGE_DONE}evaluate") != evaluation_mark(found):
+        log_evaluation(run_id, found)
+        added.append("evaluation")
     return added

@@ -1,0 +1,43 @@
+"""What stood here before a run. DVC takes a stage's outputs away before it runs it; where it fails, they come back."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import whole_file
+
+
+class Earlier:
+    """The outputs of all stages as they are now, to be put back where a run takes them away and makes no new ones."""
+
+    def __init__(self, repo: Any) -> None:
+        from dvc.stage import PipelineStage
+
+        stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
+        self.repo = repo
+        self.outputs = {stage.name: [Path(out.fs_path) for out in stage.outs] for stage in stages}
+        self.complete = {name for name in self.outputs if self._is_complete(name)}
+        # DVC's cache has the others
+        self.uncached = {
+            stage.name: {Path(out.fs_path): Path(out.fs_path).read_bytes() for out in stage.outs if not out.use_cache}
+            for stage in stages
+            if stage.name in self.complete
+        }
+
+    def put_back(self) -> list[str]:
+        """Put back what is gone, stage by stage; returns the stages that were complete before and no longer were."""
+        from dvc.exceptions import DvcException
+
+        gone = [name for name in self.outputs if name in self.complete and not self._is_complete(name)]
+        for name in gone:
+            try:
+                self.repo.checkout(targets=[name], force=True)
+            except DvcException as error:
+                print(f"{name}: its earlier outputs cannot be put back: {error}", flush=True)
+                continue
+            for path, content in self.uncached[name].items():
+                with whole_file(path) as aside:
+                    aside.write_bytes(content)
+        return gone
+
+    def _is_complete(self, name: str) -> bool:
+        return all(path.exists() for path in self.outputs[name])
