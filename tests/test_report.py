@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from project import CLIP, IMAGE, MEMORY, ROOT, VARIANTS, Project
 
@@ -12,6 +13,7 @@ from pipeline.config import load_params
 from pipeline.errors import UserError
 from pipeline.stages.evaluate import passes, share
 from pipeline.stages.report import COLUMNS, put_into, report
+from pipeline.tasks.classification import examples_shown
 
 pytest_plugins = ["project"]
 
@@ -139,6 +141,13 @@ def test_variants_of_a_dataset_stand_together_and_lower_is_better_is_said(tmp_pa
     assert second[3:5] == ["–", "–"]
     assert text.count("### heights") == 1
     assert "Not evaluated: missing, trained_again." in text
+
+
+def test_the_examples_of_a_figure_are_wrong_ones_and_then_some_of_each_class():
+    targets = np.array([1, 1, 1, 1, 0, 2, 0])
+    outputs = np.eye(3)[[1, 1, 0, 1, 0, 2, 0]]
+    assert examples_shown(outputs, targets, 4) == [2, 4, 0, 5]
+    assert sorted(examples_shown(outputs, targets, 24)) == list(range(7))
 
 
 def test_the_table_is_put_between_its_marks_and_nothing_else_changes(tmp_path: Path):

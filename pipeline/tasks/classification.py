@@ -94,7 +94,8 @@ def figures(
 
 
 def examples_shown(outputs: Array, targets: Array, number: int) -> list[int]:
-    """Which examples the figure shows: wrong ones, up to half of them, then the first of the split."""
+    """Which examples the figure shows: wrong ones, up to half of them, then the first of each class in turn."""
     wrong = np.flatnonzero(probabilities(outputs).argmax(axis=-1) != targets)[: number // 2]
-    rest = np.setdiff1d(np.arange(min(len(targets), 2 * number)), wrong)
-    return [int(row) for row in np.concatenate([wrong, rest])[:number]]
+    by_class = [np.flatnonzero(targets == label)[:number] for label in np.unique(targets)]
+    in_turn = [int(rows[turn]) for turn in range(number) for rows in by_class if turn < len(rows)]
+    return [int(row) for row in dict.fromkeys([*wrong, *in_turn])][:number]
