@@ -81,11 +81,12 @@ def load_params(path: Path = PARAMS_FILE) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"{path}: not found; run this from the project's folder")
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) or {}
-        _refuse_repeated_keys(yaml.compose(text, yaml.SafeLoader), path)
+        document = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+        _refuse_repeated_keys(document, path)
+        content = yaml.SafeLoader("").construct_document(document) if document else {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    content = content or {}
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {content!r}; allowed: the sections {', '.join(SECTIONS)}")
     for section, blocks in content.items():
@@ -268,6 +269,8 @@ def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # the constructor refuses a list or mapping as a key
             if key.value in seen:
                 raise UserError(f"{path}: line {key.start_mark.line + 1}: key {key.value!r} stands twice in its block")
             seen.add(key.value)

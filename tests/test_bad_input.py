@@ -236,6 +236,7 @@ def test_one_bad_block_stops_no_other(changeable: Project, cli: Cli):
         ("variants:\n  a: {seed: 1}\n  a: {seed: 2}\n", ("params.yaml: line 3: key 'a' stands twice",)),
         ("variants: {a: {start: models/b/train}, b: {start: models/a/train}}\n", ("params.yaml", "a <- b <- a")),
         (b"variants: {} # \xff\n", ("params.yaml: not valid YAML", "utf-8")),
+        ("? [variants]\n: 1\n", ("params.yaml: not valid YAML", "unhashable key")),
     ],
 )
 def test_a_params_yaml_that_is_none(changeable: Project, cli: Cli, content: str | bytes | None, words):
@@ -249,6 +250,7 @@ def test_a_params_yaml_that_is_none(changeable: Project, cli: Cli, content: str 
 
 
 def as_npy(array: Any) -> Callable[[Path], None]:
+    # Writes what must be refused: an array of objects is a pickle inside.
     return lambda path: np.save(path, array, allow_pickle=True)
 
 
