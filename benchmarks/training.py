@@ -68,13 +68,13 @@ def _draw(folder: Path) -> int:
 
 def train_ours(folder: str, steps: str, _: str) -> None:
     """The stage's own loop with the variant's own block, made long enough for any number of rounds."""
+    from dataclasses import replace
+
     from pipeline import config
-    from pipeline.dataset import Dataset
-    from pipeline.network import network_spec, prepare_backend
-    from pipeline.plugins import load_plugin
+    from pipeline.network import open_network
+    from pipeline.places import Places
     from pipeline.training import fit, split_batches
     from pipeline.training_bar import Silent
-    from pipeline.views import open_view
 
     watch = Stopwatch(int(steps))
 
@@ -84,15 +84,13 @@ def train_ours(folder: str, steps: str, _: str) -> None:
 
     block = config.variant_block(VARIANT)
     training = block.training.model_copy(update={"epochs": None, "steps": 10_000, "validate_every": 10_000})
-    dataset = Dataset(Path(folder, block.dataset))
-    view = open_view(block.view, dataset.card, "params.yaml")
-    spec = network_spec(view, dataset, training)
-    prepare_backend(training, block.seed)
-    architecture = load_plugin("models", block.model, "params.yaml")
-    model = architecture.build(block.network, spec)
+    places = replace(Places.of(VARIANT, block.dataset), dataset=Path(folder, block.dataset))
+    network = open_network(VARIANT, block.model_copy(update={"training": training}), places)
+    loss = network.architecture.loss(network.spec, training.label_smoothing)
+    dataset, view = network.dataset, network.view
     batches = (split_batches(dataset, split, view, training, block.seed) for split in ("train", "validation"))
     sys.stdin.readline()
-    fit(model, architecture.loss(spec, training.label_smoothing), training, *batches, [Listener()])
+    fit(network.model, loss, training, *batches, [Listener()])
 
 
 def train_keras(folder: str, steps: str, batch_size: str) -> None:

@@ -218,8 +218,9 @@ def batch_of(raw: Array, shape: tuple[int | None, ...]) -> Array:
         raise UserError(f"found an array {list(given)} of {raw.dtype}; allowed: numbers [{wanted}], one or several")
     if not raw.size:
         raise UserError(f"found an array {list(given)}, which is empty; allowed: at least one number")
-    if raw.dtype.kind == "f" and not np.isfinite(raw).all():
-        raise UserError("the array holds NaN or infinity; allowed: finite numbers")
+    with np.errstate(over="ignore"):
+        if raw.dtype.kind == "f" and not np.isfinite(raw.astype(np.float32)).all():
+            raise UserError("the array holds NaN, infinity or more than a float32 can; allowed: finite numbers")
     return raw
 
 

@@ -14,6 +14,8 @@ from pipeline.dataset import Array
 
 # batch, steps, features, units
 SIZES = [(1, 1, 1, 1), (2, 3, 4, 5), (5, 7, 3, 2), (3, 20, 1, 16), (4, 1, 6, 3)]
+# frames, height, width, channels, filters; kernel size, pool size
+CONVOLUTIONS = [(2, 6, 7, 1, 2, 2, 2), (3, 5, 5, 3, 4, 1, 1), (4, 11, 9, 2, 3, 3, 3), (1, 4, 4, 1, 1, 4, 1)]
 
 
 def outputs_and_gradients(layer: Any, weights: list[Array], inputs: Array, upstream: Array) -> list[Array]:
@@ -62,6 +64,41 @@ def compare_with_keras(size: tuple[int, int, int, int], return_sequences: bool) 
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+def compare_convolution_with_keras(size: tuple[int, ...]) -> None:
+    import keras
+
+    from pipeline.layers.pooled_convolution import PooledConvolution
+
+    frames, height, width, channels, filters, kernel_size, pool_size = size
+    rng = np.random.default_rng(sum(size))
+    # Few values, so that windows hold their largest value more than once: the gradient is due to the first.
+    inputs = rng.integers(0, 2, (frames, height, width, channels)).astype(np.float32)
+    kernel = rng.integers(-1, 2, (kernel_size, kernel_size, channels, filters)).astype(np.float32)
+    weights = [kernel, rng.normal(size=filters).astype(np.float32)]
+    ours = PooledConvolution(filters, kernel_size, pool_size)
+    theirs = keras.Sequential(
+        [keras.layers.Conv2D(filters, kernel_size, activation="relu"), keras.layers.MaxPooling2D(pool_size)]
+    )
+    upstream = rng.normal(size=(frames, *ours.compute_output_shape(inputs.shape)[1:])).astype(np.float32)
+    found = outputs_and_gradients(ours, weights, inputs, upstream)
+    expected = outputs_and_gradients(theirs, weights, inputs, upstream)
+    np.testing.assert_array_equal(found[0], expected[0])
+    for mine, known in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, known, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", CONVOLUTIONS, ids=str)
+def test_pooled_convolution_computes_what_two_layers_of_keras_compute(keras: Any, size: tuple[int, ...]) -> None:
+    compare_convolution_with_keras(size)
+
+
+def test_pooled_convolution_refuses_frames_smaller_than_a_window(keras: Any) -> None:
+    from pipeline.layers.pooled_convolution import PooledConvolution
+
+    with pytest.raises(ValueError, match="frames of 5 x 5 are smaller than one window of pool_size 4 after"):
+        PooledConvolution(2, 3, 4).build((None, 5, 5, 1))
+
+
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_fast_lstm_computes_what_keras_lstm_computes(
@@ -70,10 +107,13 @@ def test_fast_lstm_computes_what_keras_lstm_computes(
     compare_with_keras(size, return_sequences)
 
 
-def test_fast_lstm_does_so_on_jax_too() -> None:
+def test_both_do_so_on_jax_too() -> None:
     if importlib.util.find_spec("jax") is None:
         pytest.skip("JAX is not installed: pip install .[jax]")
-    code = "import test_layers as t; [t.compare_with_keras(size, b) for size in t.SIZES[1:3] for b in (False, True)]"
+    code = (
+        "import test_layers as t; [t.compare_with_keras(size, b) for size in t.SIZES[1:3] for b in (False, True)]; "
+        "[t.compare_convolution_with_keras(size) for size in t.CONVOLUTIONS[:3]]"
+    )
     path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
@@ -122,9 +162,11 @@ def test_layers_survive_being_saved_in_a_model(keras: Any, tmp_path: Path) -> No
     from pipeline.layers.carried_lstm import CarriedLSTM
     from pipeline.layers.fast_lstm import FastLSTM
     from pipeline.layers.per_frame import PerFrame
+    from pipeline.layers.pooled_convolution import PooledConvolution
 
     clip = keras.Input((None, 5, 5, 1))
-    clips = keras.Model(clip, FastLSTM(4, return_sequences=True)(PerFrame(frame_layers(keras))(clip)))
+    features = PerFrame([PooledConvolution(3, 2, 2), keras.layers.Flatten()])(clip)
+    clips = keras.Model(clip, FastLSTM(4, return_sequences=True)(features))
     given = [keras.Input(batch_shape=(2, 3, 4)), keras.Input(batch_shape=(2, 1))]
     carried = keras.Model(given, CarriedLSTM(5, batch_size=2)(given))
     rng = np.random.default_rng(2)

@@ -7,11 +7,12 @@ Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000), gate
 Shape legend: B batch, T time steps, D features, U units.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
+
+from pipeline.layers.compiled import compiled
 
 Tensor = Any
 
@@ -40,7 +41,7 @@ class FastLSTM(keras.layers.Layer):
         batch, steps = ops.shape(inputs)[:2]
         flat = ops.reshape(inputs, (batch * steps, inputs.shape[-1]))
         projected = ops.reshape(ops.matmul(flat, self.kernel) + self.bias, (batch, steps, 4 * self.units))
-        hidden = _compiled_core()(ops.swapaxes(projected, 0, 1), self.recurrent_kernel.value)
+        hidden = compiled(lstm_core)(ops.swapaxes(projected, 0, 1), self.recurrent_kernel.value)
         return ops.swapaxes(hidden, 0, 1) if self.return_sequences else hidden[-1]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -54,21 +55,6 @@ def _forget_gate_open(shape: tuple[int], dtype: str | None = None) -> Tensor:
     """Zeros, but ones for the forget gate: remember until taught otherwise (Jozefowicz et al., 2015)."""
     units = shape[0] // 4
     return ops.concatenate([ops.zeros(units, dtype), ops.ones(units, dtype), ops.zeros(2 * units, dtype)])
-
-
-_CORE: list[Callable[[Tensor, Tensor], Tensor]] = []
-
-
-def _compiled_core() -> Callable[[Tensor, Tensor], Tensor]:
-    """The core: compiled once on TensorFlow; elsewhere Keras compiles the whole training step anyway."""
-    if not _CORE:
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            _CORE.append(tf.function(lstm_core, jit_compile=True))
-        else:
-            _CORE.append(lstm_core)
-    return _CORE[0]
 
 
 @ops.custom_gradient

@@ -2,8 +2,8 @@
 
 Donahue et al., *Long-term Recurrent Convolutional Networks* (2015); in the small form of Brownlee (2017), chapter 8,
 240,661 parameters at 50 x 50. `formulation` says how the frames are put through the network; all compute the same:
-`folded` (time in the batch, and the fast LSTM), `layers` (each layer in its own TimeDistributed) and `whole` (the whole
-CNN in one TimeDistributed), the two ways of the book. The export is folded, with `keras.layers.LSTM`.
+`folded` (time in the batch, the fast layers), `layers` (each layer in its own TimeDistributed) and `whole` (the whole
+CNN in one TimeDistributed), the two ways of the book. The export is folded, in layers of Keras.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -47,7 +47,8 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     steps, *frame = spec.input_shape
     if parameters.formulation == "folded":
         clip = keras.Input((None, *frame), name="clip")
-        return _answer(parameters, spec, clip, PerFrame(_frame_layers(parameters))(clip), FastLSTM(parameters.units))
+        features = PerFrame(_fast_frame_layers(parameters))(clip)
+        return _answer(parameters, spec, clip, features, FastLSTM(parameters.units))
 
     clip = keras.Input((steps, *frame), name="clip")
     features = clip
@@ -83,9 +84,30 @@ def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> d
 def _frame_layers(parameters: Parameters) -> list["keras.layers.Layer"]:
     import keras
 
-    layers = [keras.layers.Conv2D(filters, parameters.kernel_size, activation="relu") for filters in parameters.filters]
-    layers += [keras.layers.MaxPooling2D(parameters.pool_size), keras.layers.Flatten()]
-    return [*layers, keras.layers.Dropout(parameters.dropout)] if parameters.dropout else layers
+    layers = _convolutions(parameters, parameters.filters)
+    return [*layers, keras.layers.MaxPooling2D(parameters.pool_size), *_features(parameters)]
+
+
+def _fast_frame_layers(parameters: Parameters) -> list["keras.layers.Layer"]:
+    """The same with the last convolution and the pooling in one."""
+    from pipeline.layers.pooled_convolution import PooledConvolution
+
+    *before, last = parameters.filters
+    pooled = PooledConvolution(last, parameters.kernel_size, parameters.pool_size)
+    return [*_convolutions(parameters, before), pooled, *_features(parameters)]
+
+
+def _convolutions(parameters: Parameters, filters: list[int]) -> list["keras.layers.Layer"]:
+    import keras
+
+    return [keras.layers.Conv2D(number, parameters.kernel_size, activation="relu") for number in filters]
+
+
+def _features(parameters: Parameters) -> list["keras.layers.Layer"]:
+    import keras
+
+    flat = keras.layers.Flatten()
+    return [flat, keras.layers.Dropout(parameters.dropout)] if parameters.dropout else [flat]
 
 
 def _answer(
