@@ -1,0 +1,37 @@
+"""Commands that use what was made."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.app import USE, Variant, app
+
+
+@app.command(rich_help_panel=USE)
+def predict(
+    variant: Variant,
+    input: Annotated[
+        str | None, typer.Option("--input", "-i", help=".npy .npz .png .jpg .txt .csv .jsonl, or - for stdin.")
+    ] = None,
+    example: Annotated[
+        int | None, typer.Option("--example", "-e", min=0, help="Take this example of the test split.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per example.")] = False,
+) -> None:
+    """Answer examples from a file, from stdin or from the test split, with the exported model."""
+    from pipeline.predict import predict as run
+
+    for line in run(variant, input, example, as_json):
+        typer.echo(line)
+
+
+@app.command(rich_help_panel=USE)
+def repeat(
+    variant: Variant,
+    seeds: Annotated[int, typer.Option("--seeds", "-k", min=1, help="How many trainings.")] = 5,
+    new_data: Annotated[bool, typer.Option("--new-data", help="Draw new data for each seed as well.")] = False,
+) -> None:
+    """Train a variant with several seeds and say how much the score depends on them."""
+    from pipeline.repeat import repeat as run
+
+    run(variant, seeds, new_data)
