@@ -21,7 +21,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help check repro ui verify test test-full bench format lock clean
+.PHONY: help check repro ui verify test test-full faults bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ test: lint ## style, types, walls between the modules, and the tests
 
 test-full: lint ## the same with the tests that train for minutes
 	@pytest -n $(TEST_JOBS) -m "full or not full"
+
+faults: $(INSTALLED) ## kill stages at fifty random moments and compare what comes of it (about 20 minutes)
+	@pytest -m faults -rA --tb=short
 
 .PHONY: lint
 lint: $(INSTALLED)

@@ -57,25 +57,28 @@ class Batches:
         """How many updates one pass over the split makes."""
         return math.ceil(self.num_examples / self.batch_size) * self.calls_per_batch
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """One pass over the split."""
+    def epoch(self, number: int, first_call: int = 0) -> Iterator[Batch]:
+        """One pass over the split, from one of its calls on."""
+        first_batch, calls_left_out = divmod(first_call, self.calls_per_batch)
         order = np.arange(self.num_examples)
         if self.shuffle:
             order = np.random.default_rng((self.seed, number)).permutation(self.num_examples)
-        for start in range(0, len(order), self.batch_size):
+        for start in range(first_batch * self.batch_size, len(order), self.batch_size):
             rows = (
                 np.sort(order[start : start + self.batch_size])
                 if self.shuffle
                 else order[start : start + self.batch_size]
             )
             chosen = {name: values[rows] for name, values in self.arrays.items()}
-            yield from self._calls(
-                self.view.inputs(chosen, self.description), self.view.targets(chosen, self.description)
-            )
+            calls = self._calls(self.view.inputs(chosen, self.description), self.view.targets(chosen, self.description))
+            yield from itertools.islice(calls, calls_left_out, None)
+            calls_left_out = 0
 
-    def endless(self) -> Iterator[Batch]:
-        """Pass after pass."""
-        for number in itertools.count():
+    def endless(self, first_call: int = 0) -> Iterator[Batch]:
+        """Pass after pass, from one of the calls on."""
+        first_epoch, calls_left_out = divmod(first_call, self.calls_per_epoch)
+        yield from self.epoch(first_epoch, calls_left_out)
+        for number in itertools.count(first_epoch + 1):
             yield from self.epoch(number)
 
     def whole_round(self, num_calls: int) -> Batch | None:

@@ -1,5 +1,10 @@
-"""Write aside, then rename: an output is whole or it is not there."""
+"""Write aside, then rename: an output is whole or it is not there.
 
+What is written aside lies beside its target and ends in `.aside`, which git and DVC ignore. A process that is killed
+leaves it; the next one that writes the same target sweeps it away.
+"""
+
+import glob
 import hashlib
 import json
 import os
@@ -16,15 +21,16 @@ from pipeline.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 DIGEST_CHUNK_BYTES = 1 << 20
+ASIDE = ".aside"
 
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """Give an empty folder to fill; when the block ends without an error it takes the place of `target`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    _sweep(target)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", suffix=ASIDE, dir=target.parent))
     aside.chmod(0o755)
-    before = aside.with_name(f"{aside.name}.before")
+    before = aside.with_name(f"{aside.stem}.before{ASIDE}")
     try:
         yield aside
         if target.exists():
@@ -40,13 +46,35 @@ def whole_folder(target: Path) -> Iterator[Path]:
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """Give a path to write to; when the block ends without an error it takes the place of `target`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    _sweep(target)
+    aside = target.with_name(f".{target.name}.{os.getpid()}{ASIDE}")
     try:
         yield aside
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _sweep(target: Path) -> None:
+    """Make the folder of `target`, and remove what processes that no longer live left aside there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{ASIDE}"):
+        owner = left.name.removeprefix(f".{target.name}.").partition(".")[0]
+        if owner.isdigit() and not _lives(int(owner)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def write_json(target: Path, content: Any) -> None:

@@ -22,11 +22,13 @@ TRAINING_CODE = (
     "stages/train.py",
     "layers",
     "batches.py",
+    "checkpoint.py",
     "dataset.py",
     "files.py",
     "fingerprint.py",
     "network.py",
     "places.py",
+    "rounds.py",
     "training.py",
     "views.py",
 )

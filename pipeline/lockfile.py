@@ -1,12 +1,19 @@
-"""dvc.lock in one form: the entries of dvc.yaml's stages, in dvc.yaml's order, whichever order they were made in."""
+"""dvc.lock in one form, and whole: the entries of dvc.yaml's stages, in dvc.yaml's order, whichever were made first.
 
+DVC writes it, and its list of who reads and writes what, in place: killed at that moment, it leaves half a file, and
+refuses to start with it. `keep` and `mend` make up for that.
+"""
+
+import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import whole_file
 
 LOCK_FILE = "dvc.lock"
+KEPT_COPY = Path(".cadence", LOCK_FILE)
 ENTRY = re.compile(r"^  ([^\s:]+):$", re.MULTILINE)
 
 
@@ -40,3 +47,51 @@ def tidy(repo: Any) -> list[str]:
             with whole_file(path) as aside:
                 aside.write_text(dumps_yaml(content), encoding="utf-8")
     return sorted(set(found) - set(names))
+
+
+def keep(repo: Any) -> None:
+    """Put a copy of dvc.lock aside, for `mend`."""
+    path, copy = (Path(repo.root_dir) / name for name in (LOCK_FILE, KEPT_COPY))
+    if path.is_file():
+        with whole_file(copy) as aside:
+            shutil.copy(path, aside)
+
+
+def mend(repo: Any) -> list[str]:
+    """Repair what a DVC that was killed while it wrote has left; returns what was done, in words."""
+    done = []
+    root, copy = Path(repo.root_dir), Path(repo.root_dir) / KEPT_COPY
+    with repo.lock:
+        path, running = root / LOCK_FILE, Path(repo.tmp_dir) / "rwlock"
+        if path.is_file() and _is_cut_off(path):
+            shutil.copy(path, copy.with_suffix(".broken"))
+            if copy.is_file():
+                with whole_file(path) as aside:
+                    shutil.copy(copy, aside)
+            else:
+                path.unlink()
+            done.append(f"{LOCK_FILE} was cut off in the middle: it is again as it was before the last run")
+        if running.is_file() and not _is_json(running):
+            running.unlink()
+            done.append(f"{running.relative_to(root)} was cut off in the middle: removed")
+    return done
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether the end of a dvc.lock is missing. One with the marks of a merge is for its owner to put right."""
+    from dvc.utils.serialize import YAMLFileCorruptedError, load_yaml
+
+    text = path.read_bytes()
+    if b"\n<<<<<<< " in text:
+        return False
+    try:
+        return not (isinstance(load_yaml(path), dict) and text.endswith(b"\n"))
+    except YAMLFileCorruptedError:
+        return True
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+    except ValueError:
+        return False

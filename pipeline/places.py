@@ -1,5 +1,6 @@
 """Where the stages of a variant read and write, what the files are called, and how reports are read back."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,15 @@ SHARED_KEYS = (
     "gate",
     "fingerprint",
 )
+
+
+def project_root() -> Path:
+    """The project's folder; in a temporary workspace of `dvc exp run`, that of the project it was started from."""
+    root = Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+    for parent in root.parents:
+        if parent.name == ".dvc" and root.is_relative_to(parent / "tmp"):
+            return parent.parent
+    return root
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Bar(Protocol):
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Bar]:
+def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
     """A bar with time left where somebody watches; silent where nobody does (a log file, CI)."""
     columns = (
         TextColumn("{task.description}"),
@@ -31,7 +31,7 @@ def progress_bar(title: str, total: int) -> Iterator[Bar]:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(title, total=total, note="")
+        task = progress.add_task(title, total=total, completed=done, note="")
 
         class _Bar:
             def advance(self, steps: int, note: str = "") -> None:

@@ -25,7 +25,7 @@ import psutil
 
 from pipeline.earlier import Earlier
 from pipeline.errors import UserError, choices
-from pipeline.lockfile import stage_names, tidy
+from pipeline.lockfile import keep, mend, stage_names, tidy
 
 LOGS = Path(".cadence") / "logs"
 LINES_OF_A_FAILURE = 20
@@ -65,7 +65,10 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False) -> Outcome:
     names = [] if EVERYTHING in targets else list(targets)
     try:
         with Repo(_wait_for_lock=True) as repo:
+            for line in mend(repo):
+                print(line, flush=True)
             _check_names(names, stage_names(repo))
+            keep(repo)
             earlier = Earlier(repo)
             code = _one_by_one(repo, names, force) if jobs == 1 else _side_by_side(repo, names, jobs, force)
             undone = earlier.put_back() if code else []
@@ -73,6 +76,7 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False) -> Outcome:
                 print(f"as they were before: the outputs of {', '.join(undone)}", flush=True)
             for name in tidy(repo):
                 print(f"dvc.lock: dropped {name}, which dvc.yaml no longer has")
+            keep(repo)
             return Outcome(code, undone)
     except DvcException as error:
         raise UserError(str(error)) from error

@@ -4,21 +4,20 @@ Importing this file imports no Keras; fitting does.
 """
 
 import math
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.batches import Batches, ahead
-from pipeline.dataset import Array, Dataset
-from pipeline.errors import StageFailure
-from pipeline.network import carried_state, reset_carried_state
+from pipeline.checkpoint import Checkpoint, Fitted
+from pipeline.dataset import Dataset
+from pipeline.network import reset_carried_state
 from pipeline.views import View
 
 if TYPE_CHECKING:
     import keras
+
+    from pipeline.rounds import Rounds
 
 Optimizer = Literal["adam", "adagrad", "adadelta", "adamax", "nadam", "rmsprop", "sgd"]
 
@@ -77,21 +76,14 @@ class Training(BaseModel):
 class Listener(Protocol):
     """Who wants to know how the training goes."""
 
+    def on_resume(self, history: list[dict[str, float]]) -> None:
+        """Before the first update of a training that goes on from a checkpoint: the rows of the rounds before."""
+
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
         """After each compiled call."""
 
     def on_round(self, row: dict[str, float]) -> None:
         """After each validation: `epoch`, `step`, `loss`, `val_loss`, metrics and `learning_rate`."""
-
-
-@dataclass
-class Fitted:
-    """history: one row per validation. seconds: of fitting, tracing included. best_round: counted from 1."""
-
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
-    num_updates: int = 0
-    best_round: int = 0
 
 
 def split_batches(dataset: Dataset, split: str, view: View, training: Training, seed: int) -> Batches:
@@ -108,13 +100,21 @@ def split_batches(dataset: Dataset, split: str, view: View, training: Training, 
 
 
 def fit(
-    model: "keras.Model", loss: Any, training: Training, train: Batches, validation: Batches, listeners: list[Listener]
+    model: "keras.Model",
+    loss: Any,
+    training: Training,
+    train: Batches,
+    validation: Batches,
+    listeners: list[Listener],
+    checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Train `model` in place and leave the weights that `training.keep` asks for in it.
+    """Train `model` in place, from its checkpoint on, and leave the weights that `training.keep` asks for in it.
 
     Raises `StageFailure` naming the update at which the loss stopped being a number.
     """
     import keras
+
+    from pipeline.rounds import Rounds
 
     per_round = training.validate_every or train.calls_per_epoch
     num_updates = training.steps or per_round * (training.epochs or 0)
@@ -126,21 +126,30 @@ def fit(
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     model.optimizer.build(model.trainable_variables)  # else the first step makes them, and is traced twice for it
-    watch = _watch(training, validation, listeners, num_updates, per_round)
-    options: dict[str, Any] = {"epochs": num_updates // per_round, "callbacks": [watch], "verbose": 0, "shuffle": False}
-    started = time.perf_counter()
+    fitted, best_weights = checkpoint.restore(model) if checkpoint else (Fitted(), None)
+    num_rounds = num_updates // per_round
+    rounds = Rounds(training, validation, listeners, num_rounds, per_round, checkpoint, fitted, best_weights)
+    if fitted.history:
+        for listener in listeners:
+            listener.on_resume(fitted.history)
+    if not rounds.over:  # one that was killed after its last round is
+        _fit_rounds(model, train, rounds)
+    if training.keep == "best" and rounds.best_weights is not None:
+        model.set_weights(rounds.best_weights)
+    reset_carried_state(model)
+    return fitted
+
+
+def _fit_rounds(model: "keras.Model", train: Batches, rounds: "Rounds") -> None:
+    """The rounds that are still to be made."""
+    done, per_round = len(rounds.fitted.history), rounds.updates_per_round
+    options: dict[str, Any] = {"callbacks": [rounds], "verbose": 0, "shuffle": False}
+    options |= {"initial_epoch": done, "epochs": rounds.num_rounds}
     if whole := train.whole_round(per_round):
         model.fit(*whole, batch_size=train.batch_size, **options)
     else:
-        with ahead(train.endless()) as batches:
+        with ahead(train.endless(done * per_round)) as batches:
             model.fit(batches, steps_per_epoch=per_round, **options)
-    fitted: Fitted = watch.fitted
-    fitted.seconds = time.perf_counter() - started
-    fitted.num_updates = watch.step
-    if training.keep == "best" and watch.best_weights is not None:
-        model.set_weights(watch.best_weights)
-    reset_carried_state(model)
-    return fitted
 
 
 def _accuracy(model: "keras.Model") -> "keras.metrics.Metric":
@@ -167,61 +176,3 @@ def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimi
         )
     clip = {"clipvalue": training.clip_value, "global_clipnorm": training.clip_norm}
     return keras.optimizers.get({"class_name": training.optimizer, "config": {"learning_rate": rate, **clip}})
-
-
-def _watch(training: Training, validation: Batches, listeners: list[Listener], num_updates: int, per_round: int) -> Any:
-    """The callback that validates, records the history, keeps the best weights, stops early and stops on NaN."""
-    import keras
-
-    class Watch(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.fitted = Fitted()
-            self.best_weights: list[Array] | None = None
-            self.best_loss = math.inf
-            self.step = 0
-
-        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-            before, self.step = self.step, len(self.fitted.history) * per_round + batch + 1
-            loss = float((logs or {})["loss"])
-            if not math.isfinite(loss):
-                when = f"update {self.step}" if self.step == before + 1 else f"an update in {before + 1}-{self.step}"
-                raise StageFailure(
-                    f"the loss became {loss} at {when} of {num_updates}; try a lower learning_rate "
-                    f"(now {training.learning_rate}) or clip_norm (now {training.clip_norm})"
-                )
-            for listener in listeners:
-                listener.on_step(self.step, num_updates, loss)
-
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            values = {name: float(value) for name, value in (logs or {}).items()} | self._validate()
-            rate = float(np.asarray(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
-            row = {"epoch": epoch + 1, "step": self.step, **values, "learning_rate": rate}
-            self.fitted.history.append(row)
-            if not math.isfinite(values["val_loss"]):
-                raise StageFailure(f"the validation loss became {values['val_loss']} after update {self.step}")
-            if values["val_loss"] < self.best_loss:
-                self.best_loss, self.fitted.best_round = values["val_loss"], epoch + 1
-                if training.keep == "best":
-                    self.best_weights = self.model.get_weights()
-            for listener in listeners:
-                listener.on_round(row)
-            if training.early_stopping and epoch + 1 - self.fitted.best_round >= training.early_stopping:
-                self.model.stop_training = True
-
-        def _validate(self) -> dict[str, float]:
-            """Each metric over the validation split: the mean over its targets; the carried state is put back after."""
-            sums: dict[str, float] = {}
-            num_targets = 0
-            carried = [(weight, weight.numpy()) for weight in carried_state(self.model)]
-            with ahead(validation.epoch(0)) as batches:
-                for inputs, targets in batches:
-                    found = self.model.test_on_batch(inputs, targets, return_dict=True)
-                    num_targets += targets.size
-                    for name, value in found.items():
-                        sums[name] = sums.get(name, 0.0) + float(value) * targets.size
-            for weight, value in carried:
-                weight.assign(value)
-            return {f"val_{name}": value / num_targets for name, value in sums.items()}
-
-    return Watch()

@@ -15,10 +15,15 @@ class TrainingBar:
         self.done = 0
         self.opened = ExitStack()
 
+    def on_resume(self, history: list[dict[str, float]]) -> None:
+        """Say from where it goes on."""
+        self.done = int(history[-1]["step"])
+        say(f"  going on after update {self.done}, where an earlier training of the same was interrupted")
+
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
         """Move the bar."""
         if self.bar is None:
-            self.bar = self.opened.enter_context(progress_bar(f"train@{self.name}", num_steps))
+            self.bar = self.opened.enter_context(progress_bar(f"train@{self.name}", num_steps, self.done))
         self.bar.advance(step - self.done, f"loss {loss:.4f}")
         self.done = step
 
@@ -40,6 +45,9 @@ def training_bar(name: str) -> Iterator[TrainingBar]:
 
 class Silent:
     """Listens to a training or stands in for a bar, and shows nothing."""
+
+    def on_resume(self, history: list[dict[str, float]]) -> None:
+        """Nothing."""
 
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
         """Nothing."""

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from found import ONE_EACH, VARIANTS, Case
 
+from pipeline.checkpoint import Fitted
 from pipeline.dataset import Array
 from pipeline.errors import UserError
 from pipeline.files import sha256
 from pipeline.network import network_outputs, network_spec, reset_carried_state
 from pipeline.places import HISTORY_FILE, WEIGHTS_FILE, Places
 from pipeline.stages.train import train
-from pipeline.training import Fitted, Training, fit, split_batches
+from pipeline.training import Training, fit, split_batches
 from pipeline.training_bar import Silent
 
 STATEFUL = next(case for case in VARIANTS if case.block.model == "memory_lstm")

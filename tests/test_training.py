@@ -8,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.batches import Batches
+from pipeline.checkpoint import Fitted
 from pipeline.dataset import Array, Description
 from pipeline.errors import StageFailure
-from pipeline.training import Fitted, Optimizer, Training, fit
+from pipeline.training import Optimizer, Training, fit
 from pipeline.views import VIEWS
 
 CLASSES = Description(text="one pixel", layout="images", classes=["dark", "bright"])
@@ -23,6 +24,9 @@ class Ears:
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.rows: list[dict[str, float]] = []
+
+    def on_resume(self, history: list[dict[str, float]]) -> None:
+        self.resumed = [row["step"] for row in history]
 
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
         self.steps.append(step)

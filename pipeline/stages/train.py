@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from pipeline.batches import Batches
+from pipeline.checkpoint import Fitted, checkpoint_of
 from pipeline.config import VariantBlock
 from pipeline.dataset import Dataset
 from pipeline.errors import UserError
@@ -15,7 +17,7 @@ from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.fingerprint import TrainingRecord, make_record, write_record
 from pipeline.network import carried_state, open_network
 from pipeline.places import HISTORY_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
-from pipeline.training import Fitted, Listener, fit, split_batches
+from pipeline.training import Listener, fit, split_batches
 
 
 class Tracker(Protocol):
@@ -27,7 +29,10 @@ class Tracker(Protocol):
 
 
 def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar: Listener) -> Fitted:
-    """Train a variant. What stood in its place stays until the new weights are complete."""
+    """Train a variant, or go on where an interrupted training of the same was.
+
+    What stood in its place stays until the new weights are complete.
+    """
     network = open_network(name, block, places)
     import keras
 
@@ -39,23 +44,29 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     batches, validation = (
         split_batches(dataset, split, network.view, training, block.seed) for split in ("train", "validation")
     )
-    with tracker.training(record, dataset) as listeners:
-        fitted = fit(model, loss, training, batches, validation, [bar, *listeners])
-        with whole_folder(places.trained) as folder:
-            model.save_weights(folder / WEIGHTS_FILE)
-            write_record(folder, record)
-        with whole_file(places.reports / HISTORY_FILE) as aside:
-            history_table(fitted.history).to_csv(aside, index=False, lineterminator="\n")
-        examples = fitted.num_updates / batches.calls_per_epoch * batches.num_examples
-        write_json(
-            places.reports / TRAIN_TIMING_FILE,
-            {
-                "train_seconds": round(fitted.seconds, 2),
-                "examples_per_second": round(examples / fitted.seconds, 1),
-                "fingerprint": record.fingerprint,
-            },
-        )
+    with checkpoint_of(record.fingerprint) as checkpoint:
+        with tracker.training(record, dataset) as listeners:
+            fitted = fit(model, loss, training, batches, validation, [bar, *listeners], checkpoint)
+            _write(places, record, model, fitted, batches)
+        checkpoint.clear()
     return fitted
+
+
+def _write(places: Places, record: TrainingRecord, model: Any, fitted: Fitted, batches: Batches) -> None:
+    with whole_folder(places.trained) as folder:
+        model.save_weights(folder / WEIGHTS_FILE)
+        write_record(folder, record)
+    with whole_file(places.reports / HISTORY_FILE) as aside:
+        history_table(fitted.history).to_csv(aside, index=False, lineterminator="\n")
+    examples = fitted.num_updates / batches.calls_per_epoch * batches.num_examples
+    write_json(
+        places.reports / TRAIN_TIMING_FILE,
+        {
+            "train_seconds": round(fitted.seconds, 2),
+            "examples_per_second": round(examples / fitted.seconds, 1),
+            "fingerprint": record.fingerprint,
+        },
+    )
 
 
 def history_table(history: list[dict[str, float]]) -> pd.DataFrame:

@@ -10,18 +10,24 @@ from typing import Any
 
 from pipeline.dataset import Array, Dataset
 from pipeline.runtime import Export
-from pipeline.tracking.store import import_mlflow
+from pipeline.tracking.store import connect, import_mlflow
 
 PACKAGE = Path(__file__).parents[1]
 # All tasks, though a model needs one: models that are loaded into the same process share the first one's package.
 SERVING_CODE = ("__init__.py", "dataset.py", "errors.py", "files.py", "plugins.py", "runtime.py", "views.py", "tasks")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
+EVALUATION_TAG = "evaluation"
 LARGEST_EXAMPLE = 200_000  # numbers, which MLflow writes as text: a clip of 50 x 50 x 50 is 2.5 MB and takes 0.6 s
 
 
-def log_model(run_id: str, export: Path, dataset: Path) -> None:
-    """Log the export as the model `model` of a run, loadable without TensorFlow, with a test example of `dataset`."""
+def log_model(run_id: str, export: Path, dataset: Path, evaluation: str) -> None:
+    """Log the export as the model `model` of a run, loadable without TensorFlow, with a test example of `dataset`.
+
+    evaluation: the mark of the evaluation that scored it, for which the run gets one model, however often it is asked.
+    """
     mlflow = import_mlflow()
+    if _has_model(run_id, evaluation):
+        return
     opened = Export(export)
     with tempfile.TemporaryDirectory() as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -36,8 +42,19 @@ def log_model(run_id: str, export: Path, dataset: Path) -> None:
                 code_paths=[str(code)],
                 signature=signature(opened),
                 input_example=input_example(opened, Dataset(dataset)),
+                tags={EVALUATION_TAG: evaluation},
                 pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
             )
+
+
+def _has_model(run_id: str, evaluation: str) -> bool:
+    """Whether the run has the model of this evaluation; one that was killed while it was logged is removed."""
+    client, experiment = connect()
+    models = client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
+    for model in models:
+        if model.status == "PENDING":
+            client.delete_logged_model(model.model_id)
+    return any(model.status == "READY" and model.tags.get(EVALUATION_TAG) == evaluation for model in models)
 
 
 def copy_serving_code(target: Path) -> Path:

@@ -21,7 +21,7 @@ from pipeline.tracking.store import connect, import_mlflow, unusable
 from pipeline.training import Listener
 
 FINGERPRINT, GROUP = "fingerprint", "repeat"
-STAGE_DONE = "stage."
+STAGE_DONE, EVALUATION = "stage.", "evaluation."
 SECONDS_BETWEEN_SAMPLES = 1
 CURVE_COLUMNS_LEFT_OUT = ("epoch", "step")
 
@@ -87,7 +87,9 @@ class Tracker:
         tags = run_tags(record, self.group) | machine_tags(record.backend)
         if self.parent:
             tags["mlflow.parentRunId"] = self.parent
-        run = mlflow.start_run(run_name=record.run_name, tags=tags, log_system_metrics=True)
+        begun = begun_run(record.fingerprint, self.group)
+        options = {"run_id": begun} if begun else {"run_name": record.run_name}
+        run = mlflow.start_run(**options, tags=tags, log_system_metrics=True)
         log_start(run.info.run_id, record, card)
         return str(run.info.run_id)
 
@@ -114,6 +116,12 @@ class _Curves:
     def __init__(self, tracker: Tracker, run_id: str) -> None:
         self.tracker = tracker
         self.run_id = run_id
+        self.known = known_points(run_id)
+
+    def on_resume(self, history: list[dict[str, float]]) -> None:
+        """Log what the killed training did not get to log."""
+        for row in history:
+            self.on_round(row)
 
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
         """Curves have one point per validation; single updates are not logged."""
@@ -122,19 +130,33 @@ class _Curves:
         """Log one row of the history."""
         if not self.tracker.lost:
             with self.tracker._forgiving():
-                log_curves(self.run_id, [row])
+                log_curves(self.run_id, [row], self.known)
 
 
 def find_run(fingerprint: str, group: str | None = None) -> Any:
     """The newest run of a training that did not fail, among those of `group`, or None."""
+    return next((run for run in _runs_of(fingerprint, group) if run.info.status != "KILLED"), None)
+
+
+def begun_run(fingerprint: str, group: str | None) -> str | None:
+    """The id of a run that a killed training left, or of one that nothing used yet: training again goes on with it."""
+    newest = next(iter(_runs_of(fingerprint, group)), None)
+    if newest is None or f"{STAGE_DONE}export" in newest.data.tags:
+        return None
+    if "error" in newest.data.tags:
+        connect()[0].delete_tag(newest.info.run_id, "error")
+    return str(newest.info.run_id)
+
+
+def _runs_of(fingerprint: str, group: str | None) -> list[Any]:
+    """The runs of a training that did not fail, the newest first."""
     client, experiment = connect()
     runs = client.search_runs(
         [experiment],
         filter_string=f"tags.{FINGERPRINT} = '{fingerprint}' and attributes.status != 'FAILED'",
         order_by=["attributes.start_time DESC"],
     )
-    fit = (run for run in runs if run.info.status != "KILLED" and run.data.tags.get(GROUP) == group)
-    return next(fit, None)
+    return [run for run in runs if run.data.tags.get(GROUP) == group]
 
 
 def run_tags(record: TrainingRecord, group: str | None = None) -> dict[str, str]:
@@ -182,8 +204,15 @@ def log_start(run_id: str, record: TrainingRecord, card: Card) -> None:
     )
 
 
-def log_curves(run_id: str, history: list[dict[str, float]]) -> None:
-    """The rows of the history, at the update they belong to."""
+def known_points(run_id: str) -> set[tuple[str, int]]:
+    """Name and update of every point of a run's curves."""
+    client, _ = connect()
+    names = [name for name in client.get_run(run_id).data.metrics if not name.startswith("system/")]
+    return {(name, point.step) for name in names for point in client.get_metric_history(run_id, name)}
+
+
+def log_curves(run_id: str, history: list[dict[str, float]], known: set[tuple[str, int]]) -> None:
+    """The rows of the history, at the update they belong to, without the points that the run has."""
     from mlflow.entities import Metric
 
     client, _ = connect()
@@ -192,7 +221,7 @@ def log_curves(run_id: str, history: list[dict[str, float]]) -> None:
         Metric(name, float(value), now, int(row["step"]))
         for row in history
         for name, value in row.items()
-        if name not in CURVE_COLUMNS_LEFT_OUT
+        if name not in CURVE_COLUMNS_LEFT_OUT and (name, int(row["step"])) not in known
     ]
     for start in range(0, len(metrics), 1000):
         client.log_batch(run_id, metrics=metrics[start : start + 1000])
@@ -209,8 +238,7 @@ def restore_training(
         run = client.create_run(experiment, run_name=record.run_name, tags=tags)
         log_start(run.info.run_id, record, card)
     run_id = str(run.info.run_id)
-    known = {point.step for point in client.get_metric_history(run_id, "val_loss")}
-    log_curves(run_id, [row for row in history if int(row["step"]) not in known])
+    log_curves(run_id, history, known_points(run_id))
     if f"{STAGE_DONE}train" not in run.data.tags:
         client.set_tag(run_id, f"{STAGE_DONE}train", "done")
     if run.info.status != "FINISHED":
@@ -224,20 +252,36 @@ def mark_exported(run_id: str) -> None:
 
 
 def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> None:
-    """Scores (step = number of this evaluation), figures and the model that was scored."""
+    """Scores (step = number of this evaluation), figures and the model that was scored.
+
+    One that was killed half-way is completed; what the run has already of this evaluation is not logged again.
+    """
     from pipeline.tracking.model import log_model
 
     client, _ = connect()
-    number = len(client.get_metric_history(run_id, "score"))
+    mark = evaluation_mark(found)
+    number, known = _number_evaluation(run_id, mark), known_points(run_id)
     for name, value in final_metrics(found).items():
-        client.log_metric(run_id, name, value, step=number)
+        if (name, number) not in known:
+            client.log_metric(run_id, name, value, step=number)
     for figure in sorted((found.places.reports / FIGURES_FOLDER).glob("*.png")):
         client.log_artifact(run_id, str(figure), "figures")
     if with_model:
-        log_model(run_id, found.places.exported, found.places.dataset)
+        log_model(run_id, found.places.exported, found.places.dataset, mark)
     for tag in ("task", "metric", "gate"):
         client.set_tag(run_id, tag, found.metrics[tag])
-    client.set_tag(run_id, f"{STAGE_DONE}evaluate", evaluation_mark(found))
+    client.set_tag(run_id, f"{STAGE_DONE}evaluate", mark)
+
+
+def _number_evaluation(run_id: str, mark: str) -> int:
+    """Which evaluation of this run it is, counted from 0; written down before anything is logged under it."""
+    client, _ = connect()
+    marks = {name: value for name, value in client.get_run(run_id).data.tags.items() if name.startswith(EVALUATION)}
+    for name, value in marks.items():
+        if value == mark:
+            return int(name.removeprefix(EVALUATION))
+    client.set_tag(run_id, f"{EVALUATION}{len(marks)}", mark)
+    return len(marks)
 
 
 def final_metrics(found: Evaluation) -> dict[str, float]:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from pipeline.files import whole_file
+from pipeline.places import project_root
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = "cadence"
+EXPERIMENT, SQLITE = "cadence", "sqlite:///"
 DEFAULTS = {
     # A lost server is noticed within seconds and the work goes on, instead of minutes of silent retries.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -20,15 +23,6 @@ DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-
-
-def project_root() -> Path:
-    """The project's folder; in a temporary workspace of `dvc exp run`, that of the project it was started from."""
-    root = Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
-    for parent in root.parents:
-        if parent.name == ".dvc" and root.is_relative_to(parent / "tmp"):
-            return parent.parent
-    return root
 
 
 def tracking_uri() -> str:
@@ -47,13 +41,16 @@ def connect() -> "tuple[MlflowClient, str]":
     mlflow = import_mlflow()
     uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
+    file = Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
     with FileLock(project_root() / ".cadence" / "mlflow.lock", mode=0o644):
+        if file and not file.exists():  # killed while it makes its tables, MLflow leaves a store that it refuses
+            with whole_file(file) as aside:
+                mlflow.MlflowClient(f"{SQLITE}{aside}").search_experiments(max_results=1)
         client = mlflow.MlflowClient(uri)
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = client.get_experiment_by_name(name)
         if found is None:
-            beside = Path(uri.removeprefix("sqlite:///")).absolute().parent / "mlartifacts"
-            location = str(beside) if uri.startswith("sqlite:") else None
+            location = str(file.parent / "mlartifacts") if file else None
             identity = client.create_experiment(name, artifact_location=location)
         else:
             identity = found.experiment_id

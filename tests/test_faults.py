@@ -1,0 +1,157 @@
+"""Processes are killed at random moments, for real; whatever runs next ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from project import VARIANTS, Project, Store, write_project
+
+pytest_plugins = ["project"]
+pytestmark = pytest.mark.slow
+
+KILLS, KILLS_OF_A_LONG_RUN = 5, 50
+LONGEST_WAIT = 200.0
+TIMINGS = ("train_timing.json", "inference_timing.json")
+REPORTS = ("report/",)  # made from timings
+STAGES = ("generate", "import", "derive", "train", "export", "evaluate", "report")
+# Each kill: of what it waits for (None: of nothing), and how long it then lets it go on, in seconds at most.
+MOMENTS: list[tuple[str | None, float]] = [(None, 20.0), *((stage, 6.0) for stage in STAGES), ("train", 12.0)]
+
+
+def test_what_was_killed_a_few_times_ends_as_if_nothing_had_happened(made: Project, tmp_path: Path) -> None:
+    kill_until_done(made, tmp_path, KILLS, seed=1)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3 * 3600)
+def test_so_it_does_after_fifty_kills(made: Project, tmp_path: Path) -> None:
+    done, seed = 0, 100
+    while done < KILLS_OF_A_LONG_RUN:
+        seed += 1
+        done += kill_until_done(made, tmp_path / str(seed), KILLS_OF_A_LONG_RUN - done, seed)
+        print(f"{done} kills", flush=True)
+
+
+def kill_until_done(made: Project, folder: Path, most: int, seed: int) -> int:
+    """Kill `repro` at up to `most` moments, let it finish, compare with `made`; returns how many kills hit."""
+    rng = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    victim = write_project(folder / "project")
+    hits = 0
+    for _ in range(3 * most):
+        if hits == most:
+            break
+        stage, seconds = rng.choice(MOMENTS)
+        whom = rng.choice(["all", "all", "dvc", "stage"])
+        hits += kill_at(victim, rng.choice(["1", "2"]), stage, rng.uniform(0, seconds), whom)
+    victim.pipeline("repro", timeout=600).succeeded()
+    assert_same(victim, made)
+    assert victim.dvc("repro").succeeded().out.count("Running stage") == 0
+    assert hits or most == 0
+    return hits
+
+
+def kill_at(project: Project, jobs: str, stage: str | None, seconds: float, whom: str) -> bool:
+    """Start `repro`, wait for a stage to run (or for none), some seconds more, and kill; False where it was faster."""
+    process = project.start("repro", "--jobs", jobs)
+    ours = psutil.Process(process.pid)
+    try:
+        given_up = time.monotonic() + LONGEST_WAIT
+        while stage and process.poll() is None and time.monotonic() < given_up and not running(ours, stage):
+            time.sleep(0.02)
+        if waits(process, seconds):
+            return False
+        family = [ours, *ours.children(recursive=True)]
+        stages = [one for one in family if is_stage(one)]
+        dvc = [one for one in family if "repro" in arguments(one) and one != ours]
+        for victim in {"all": family, "dvc": dvc, "stage": stages}[whom] or family:
+            kill(victim)
+        for orphan in family:  # what goes on without its parents ends by itself before anything else begins
+            gone(orphan)
+        return True
+    finally:
+        for one in [ours, *([] if not ours.is_running() else ours.children(recursive=True))]:
+            kill(one)
+        process.communicate()
+
+
+def waits(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether it ended within so many seconds."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def running(ours: psutil.Process, stage: str) -> list[psutil.Process]:
+    return [one for one in ours.children(recursive=True) if is_stage(one) and stage in arguments(one)]
+
+
+def is_stage(process: psutil.Process) -> bool:
+    return "pipeline" in arguments(process) and "repro" not in arguments(process)
+
+
+def arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def kill(process: psutil.Process) -> None:
+    try:
+        os.kill(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def gone(process: psutil.Process) -> None:
+    try:
+        process.wait(LONGEST_WAIT)
+    except psutil.Error:
+        pass
+
+
+def assert_same(found: Project, expected: Project) -> None:
+    """The same bytes but for timings, and MLflow has everything once."""
+
+    def comparable(project: Project) -> dict[str, str]:
+        hashes = project.hashes("data", "models", "reports")
+        return {name: value for name, value in hashes.items() if not name.endswith(TIMINGS)}
+
+    assert comparable(found) == comparable(expected)
+    assert list(found.lock()) == list(expected.lock())
+    store, other = found.store(), expected.store()
+    for variant in VARIANTS:
+        run = store.run(variant)
+        assert run.info.status == "FINISHED"
+        assert points(store, run) == points(other, other.run(variant))
+        assert {tag for tag in run.data.tags if tag.startswith(("stage.", "evaluation."))} == {
+            "stage.train", "stage.export", "stage.evaluate", "evaluation.0"
+        }  # fmt: skip
+        assert [model.status for model in models(store, run)] == ["READY"]
+        assert len(run.inputs.dataset_inputs) == 1
+
+
+def points(store: Store, run: Any) -> dict[str, Counter[tuple[int, float]]]:
+    """How often each metric has each point; times differ between two runs."""
+    names = [
+        name for name in run.data.metrics if not name.startswith(("system/", "latency", "train_seconds", "examples"))
+    ]
+    return {
+        name: Counter((point.step, point.value) for point in store.client.get_metric_history(run.info.run_id, name))
+        for name in names
+    }
+
+
+def models(store: Store, run: Any) -> list[Any]:
+    found = store.client.search_logged_models([run.info.experiment_id])
+    return [model for model in found if model.source_run_id == run.info.run_id]
