@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipeline.files import whole_file
 
 LOCK_FILE = "dvc.lock"
@@ -58,11 +60,13 @@ def keep(repo: Any) -> None:
 
 
 def mend(repo: Any) -> list[str]:
-    """Repair what a DVC that was killed while it wrote has left; returns what was done, in words."""
+    """Repair what a DVC that was killed has left; returns what was done, in words."""
+    from dvc.lock import make_lock
+
     done = []
-    root, copy = Path(repo.root_dir), Path(repo.root_dir) / KEPT_COPY
+    path, copy = (Path(repo.root_dir) / name for name in (LOCK_FILE, KEPT_COPY))
+    running = Path(repo.tmp_dir) / "rwlock"
     with repo.lock:
-        path, running = root / LOCK_FILE, Path(repo.tmp_dir) / "rwlock"
         if path.is_file() and _is_cut_off(path):
             shutil.copy(path, copy.with_suffix(".broken"))
             if copy.is_file():
@@ -71,9 +75,9 @@ def mend(repo: Any) -> list[str]:
             else:
                 path.unlink()
             done.append(f"{LOCK_FILE} was cut off in the middle: it is again as it was before the last run")
-        if running.is_file() and not _is_json(running):
-            running.unlink()
-            done.append(f"{running.relative_to(root)} was cut off in the middle: removed")
+        with make_lock(str(running.with_suffix(".lock")), tmp_dir=repo.tmp_dir):  # DVC's own, of this list
+            if running.is_file():
+                _drop_the_dead(running)
     return done
 
 
@@ -90,8 +94,28 @@ def _is_cut_off(path: Path) -> bool:
         return True
 
 
-def _is_json(path: Path) -> bool:
+def _drop_the_dead(path: Path) -> None:
+    """Take processes that no longer run off DVC's list of who reads and writes what.
+
+    DVC does so itself, but takes one that ended and was never waited for, as happens in containers, for running.
+    """
     try:
-        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
-    except ValueError:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # cut off: killed while DVC wrote it
+        path.unlink()
+        return
+    reading = {file: [by for by in readers if _runs(by)] for file, readers in content.get("read", {}).items()}
+    kept = {
+        "read": {file: readers for file, readers in reading.items() if readers},
+        "write": {file: by for file, by in content.get("write", {}).items() if _runs(by)},
+    }
+    if kept != content:
+        with whole_file(path) as aside:
+            aside.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _runs(holder: dict[str, Any]) -> bool:
+    try:
+        return psutil.Process(int(holder["pid"])).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False

@@ -4,22 +4,24 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from project import VARIANTS, Project, Store, write_project
+from project import MEMORY, VARIANTS, Finished, Project, Store, write_project
 
 pytest_plugins = ["project"]
 pytestmark = pytest.mark.slow
 
 KILLS, KILLS_OF_A_LONG_RUN = 5, 50
 LONGEST_WAIT = 200.0
+NOT_COMPARED = ("system/", "latency_ms", "train_seconds", "examples_per_second")
 TIMINGS = ("train_timing.json", "inference_timing.json")
-REPORTS = ("report/",)  # made from timings
 STAGES = ("generate", "import", "derive", "train", "export", "evaluate", "report")
 # Each kill: of what it waits for (None: of nothing), and how long it then lets it go on, in seconds at most.
 MOMENTS: list[tuple[str | None, float]] = [(None, 20.0), *((stage, 6.0) for stage in STAGES), ("train", 12.0)]
@@ -107,17 +109,16 @@ def arguments(process: psutil.Process) -> list[str]:
 
 
 def kill(process: psutil.Process) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def gone(process: psutil.Process) -> None:
-    try:
-        process.wait(LONGEST_WAIT)
-    except psutil.Error:
-        pass
+    """Wait for the end of a process that is no child of ours; nobody may ever collect it."""
+    given_up = time.monotonic() + LONGEST_WAIT
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < given_up:
+            time.sleep(0.02)
 
 
 def assert_same(found: Project, expected: Project) -> None:
@@ -155,3 +156,50 @@ def points(store: Store, run: Any) -> dict[str, Counter[tuple[int, float]]]:
 def models(store: Store, run: Any) -> list[Any]:
     found = store.client.search_logged_models([run.info.experiment_id])
     return [model for model in found if model.source_run_id == run.info.run_id]
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        ("data", ("generate", "moving_square")),
+        ("data", ("import", "own")),
+        ("models", ("train", MEMORY)),
+        (f"models/{MEMORY}", ("export", MEMORY)),
+        (f"reports/{MEMORY}", ("evaluate", MEMORY)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_a_full_disk_is_said_in_one_line_and_nothing_half_is_left(
+    changeable: Project, folder: str, command: tuple[str, ...]
+) -> None:
+    before = changeable.hashes(folder)
+    finished = on_a_full_disk(changeable, folder, *command)
+    assert finished.code == 1, finished.text
+    assert "Traceback" not in finished.text
+    failures = [line for line in finished.err.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 1 and "No space left on device" in failures[0] and folder in failures[0], finished.text
+    assert finished.out.splitlines() == [f"{name} {value}" for name, value in sorted(before.items())]
+
+
+def test_a_full_scratch_folder_costs_the_checkpoint_and_not_the_training(changeable: Project) -> None:
+    before = changeable.hashes(f"models/{MEMORY}/train")
+    finished = on_a_full_disk(changeable, ".cadence", "train", MEMORY)
+    assert finished.code == 0, finished.text
+    assert finished.err.count("no checkpoint can be written (No space left on device)") == 1
+    assert changeable.hashes(f"models/{MEMORY}/train") == before
+
+
+def on_a_full_disk(project: Project, folder: str, *command: str) -> Finished:
+    """Run a command with a copy of `folder` on a file system of its own that has no room left; prints its hashes."""
+    mounting = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    trial = subprocess.run([*mounting, "mount -t tmpfs tmpfs /mnt"], capture_output=True, text=True)
+    if trial.returncode:
+        pytest.skip(f"no file system of one's own can be mounted here: {trial.stderr.strip()}")
+    script = """
+        cp -a "$1" "$1.copy" && mount -t tmpfs -o size=16m tmpfs "$1" && cp -a "$1.copy/." "$1" && rm -rf "$1.copy"
+        dd if=/dev/zero of="$1/filler" bs=4k status=none 2>/dev/null
+        folder=$1; shift; "$@"; code=$?
+        rm "$folder/filler"; find "$folder" -type f | sort | xargs sha256sum | sed -E 's/^([^ ]+) +(.*)/\\2 \\1/'
+        exit $code
+    """
+    return project.run(*mounting, script, "sh", folder, sys.executable, "-m", "pipeline", *command, timeout=300)
