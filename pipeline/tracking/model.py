@@ -16,11 +16,15 @@ PACKAGE = Path(__file__).parents[1]
 # All tasks, though a model needs one: models that are loaded into the same process share the first one's package.
 SERVING_CODE = ("__init__.py", "dataset.py", "errors.py", "files.py", "plugins.py", "runtime.py", "views.py", "tasks")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
+EXPORT = "export"  # the artifact that holds it
 LARGEST_EXAMPLE = 200_000  # numbers, which MLflow writes as text: a clip of 50 x 50 x 50 is 2.5 MB and takes 0.6 s
 
 
-def log_model(run_id: str, export: Path, dataset: Path) -> None:
-    """Log the export as the model `model` of a run, loadable without TensorFlow, with a test example of `dataset`."""
+def log_model(run_id: str, export: Path, dataset: Path) -> str:
+    """Log the export as the model `model` of a run, loadable without TensorFlow, with a test example of `dataset`.
+
+    Returns MLflow's id of the model: a run that was scored twice has two models of the same name.
+    """
     mlflow = import_mlflow()
     opened = Export(export)
     with tempfile.TemporaryDirectory() as aside, warnings.catch_warnings():
@@ -29,15 +33,16 @@ def log_model(run_id: str, export: Path, dataset: Path) -> None:
         code = copy_serving_code(Path(aside) / PACKAGE.name)
         was_active = mlflow.active_run()
         with mlflow.start_run(run_id=run_id, nested=was_active is not None, log_system_metrics=False):
-            mlflow.pyfunc.log_model(
+            logged = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(PACKAGE / "tracking" / "served.py"),
-                artifacts={"export": str(export)},
+                artifacts={EXPORT: str(export)},
                 code_paths=[str(code)],
                 signature=signature(opened),
                 input_example=input_example(opened, Dataset(dataset)),
                 pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
             )
+    return str(logged.model_id)
 
 
 def copy_serving_code(target: Path) -> Path:
