@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.commands import stages, use, care  # noqa: F401  # isort: skip  (each adds its commands, in this order)
+from pipeline.commands import stages, use, champion, care  # noqa: F401  # isort: skip  (each adds its commands, in this order)
 from pipeline.commands.app import app
 from pipeline.errors import StageFailure, UserError
 from pipeline.progress import say

@@ -9,16 +9,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UserError, choices
-from pipeline.plugins import NAME, load_plugin
+from pipeline.plugins import NAME, load_plugin, plugin_names
 from pipeline.training import Training
 from pipeline.views import VIEWS
+from pipeline.yaml_file import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
-SECTIONS = ("datasets", "imports", "derived", "variants")
+SECTIONS = ("datasets", "imports", "derived", "variants", "promotion")
+UPPER_BOUNDS = ("latency_ms", "megabytes")  # what a gate of `promotion` knows besides a task's metrics
 RESERVED = ("seeds", "promotions")  # folders of reports/ that belong to no variant
 
 
@@ -76,17 +77,25 @@ class VariantBlock(Block):
     gate: dict[str, float]
 
 
+class PromotionBlock(Block):
+    """`promotion.<dataset>`: what a model must keep and show to become the dataset's champion.
+
+    gate: least (or largest) allowed value by metric of the task; `latency_ms` and `megabytes` are upper bounds.
+    confidence: of the interval that must lie above 0. tolerance: how much worse, in units of the deciding metric, an
+    equal model may be. margin: the share by which an equal one must be smaller or faster.
+    """
+
+    gate: dict[str, float] = {}
+    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    tolerance: float = Field(default=0.0, ge=0)
+    margin: float = Field(default=0.1, gt=0, lt=1)
+
+
 def load_params(path: Path = PARAMS_FILE) -> dict[str, dict[str, Any]]:
-    """The four sections of params.yaml as they stand there."""
+    """The sections of params.yaml as they stand there."""
     if not path.is_file():
         raise UserError(f"{path}: not found; run this from the project's folder")
-    try:
-        document = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-        _refuse_repeated_keys(document, path)
-        content = yaml.SafeLoader("").construct_document(document) if document else {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    content = content or {}
+    content = read_yaml(path) or {}
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {content!r}; allowed: the sections {', '.join(SECTIONS)}")
     for section, blocks in content.items():
@@ -143,6 +152,24 @@ def variant_block(name: str, params: dict[str, dict[str, Any]] | None = None) ->
     return block.model_copy(update={"network": network})
 
 
+def promotion_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> PromotionBlock:
+    """The validated block of `promotion` for the dataset `name`; defaults where params.yaml has none."""
+    params = params or load_params()
+    if name not in params["promotion"]:
+        return PromotionBlock()
+    where = f"{PARAMS_FILE}: promotion.{name}"
+    if name not in dataset_names(params):
+        raise UserError(f"{where}: no dataset {name!r}; {choices(str(name), dataset_names(params))}")
+    block: PromotionBlock = _block(PromotionBlock, "promotion", name, params)
+    blocks = [found for found in params["variants"].values() if isinstance(found, dict)]
+    tasks = {str(found.get("task")) for found in blocks if found.get("dataset") == name} & set(plugin_names("tasks"))
+    allowed = {*UPPER_BOUNDS, *(metric for task in tasks for metric in load_plugin("tasks", task, where).METRICS)}
+    for metric in block.gate:
+        if metric not in allowed:
+            raise UserError(f"{where}.gate: unknown metric {metric!r}; {choices(metric, allowed)}")
+    return block
+
+
 def dataset_names(params: dict[str, dict[str, Any]]) -> list[str]:
     """All datasets, however they are made."""
     return [str(name) for section in ("datasets", "imports", "derived") for name in params[section]]
@@ -152,8 +179,8 @@ def check_all(path: Path = PARAMS_FILE) -> list[str]:
     """Every error in params.yaml, each in one line; an empty list if there is none."""
     params = load_params(path)
     errors = []
-    readers = {"datasets": dataset_block, "imports": import_block, "derived": derived_block, "variants": variant_block}
-    for section, read in readers.items():
+    readers = (dataset_block, import_block, derived_block, variant_block, promotion_block)
+    for section, read in zip(SECTIONS, readers, strict=True):
         for name in params[section]:
             try:
                 block = read(name, params)
@@ -262,19 +289,6 @@ def _circles(variants: dict[str, Any]) -> list[str]:
         if len(chain) > 1 and parent == name:
             errors.append(f"{PARAMS_FILE}: variants.{name}.start: goes in a circle: {' <- '.join([*chain, name])}")
     return errors
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    """YAML readers differ in what they make of a key that stands twice; PyYAML drops the first in silence."""
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue  # the constructor refuses a list or mapping as a key
-            if key.value in seen:
-                raise UserError(f"{path}: line {key.start_mark.line + 1}: key {key.value!r} stands twice in its block")
-            seen.add(key.value)
-            _refuse_repeated_keys(value, path)
 
 
 def _check_path(path: str, where: str, params: dict[str, dict[str, Any]]) -> None:

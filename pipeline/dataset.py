@@ -3,6 +3,8 @@
 Shape legend: N examples, T time steps, H height, W width, C channels.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -71,6 +73,11 @@ class Card(Description):
     def checksums(self) -> dict[str, str]:
         """SHA-256 by `<split>/<array>`."""
         return {f"{s}/{a}": facts.sha256 for s, arrays in self.splits.items() for a, facts in arrays.items()}
+
+    def split_hash(self, split: str) -> str:
+        """One SHA-256 over all arrays of a split."""
+        checksums = {array: facts.sha256 for array, facts in self.splits[split].items()}
+        return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
 
     def num_examples(self, split: str) -> int:
         """How many examples a split holds."""

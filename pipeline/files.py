@@ -32,7 +32,8 @@ def whole_folder(target: Path) -> Iterator[Path]:
     aside.chmod(0o755)
     before = aside.with_name(f"{aside.stem}.before{ASIDE}")
     try:
-        yield aside
+        with _naming(target):
+            yield aside
         if target.exists():
             target.replace(before)
         aside.replace(target)
@@ -49,10 +50,22 @@ def whole_file(target: Path) -> Iterator[Path]:
     _sweep(target)
     aside = target.with_name(f".{target.name}.{os.getpid()}{ASIDE}")
     try:
-        yield aside
+        with _naming(target):
+            yield aside
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Say of which output an error is that names no file, such as that of a disk that is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(target)) from None
+        raise
 
 
 def _sweep(target: Path) -> None:

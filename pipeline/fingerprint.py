@@ -107,6 +107,11 @@ def write_record(folder: Path, record: TrainingRecord) -> None:
     write_json(folder / RECORD_FILE, record.model_dump())
 
 
+def hash_export(folder: Path) -> str:
+    """One hash over all files of an export: what ships, whoever made it."""
+    return hash_code([folder], "*")
+
+
 def hash_code(paths: list[Path], pattern: str = "*.py") -> str:
     """One hash over the contents of files, and of all files of folders that match `pattern`."""
     found = (file for path in paths for file in (path.rglob(pattern) if path.is_dir() else [path]))

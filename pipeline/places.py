@@ -13,6 +13,7 @@ WEIGHTS_FILE = "model.weights.h5"
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
+STATISTICS_FILE = "statistics.npy"
 TRAIN_TIMING_FILE = "train_timing.json"
 INFERENCE_TIMING_FILE = "inference_timing.json"
 FIGURES_FOLDER = "figures"
@@ -28,6 +29,7 @@ SHARED_KEYS = (
     "num_examples",
     "gate",
     "fingerprint",
+    "test_split",
 )
 
 

@@ -60,23 +60,23 @@ class Export:
         self._options.intra_op_num_threads = num_threads
         self._options.inter_op_num_threads = 1
         self._options.log_severity_level = 3
-        self._folder = folder
+        self.folder = folder
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     @cached_property
     def view(self) -> View:
         """How raw examples become inputs."""
-        return open_view(self.manifest.view, self.manifest.description, f"{self._folder / MANIFEST_FILE}: view")
+        return open_view(self.manifest.view, self.manifest.description, f"{self.folder / MANIFEST_FILE}: view")
 
     @cached_property
     def task(self) -> ModuleType:
         """How outputs become answers and metrics."""
-        return load_plugin("tasks", self.manifest.task, f"{self._folder / MANIFEST_FILE}: task")
+        return load_plugin("tasks", self.manifest.task, f"{self.folder / MANIFEST_FILE}: task")
 
     def session(self, graph: str) -> onnxruntime.InferenceSession:
         """The ONNX Runtime session of a graph, opened at its first use."""
         if graph not in self._sessions:
-            path = self._folder / self.manifest.graphs[graph]
+            path = self.folder / self.manifest.graphs[graph]
             self._sessions[graph] = onnxruntime.InferenceSession(
                 path, sess_options=self._options, providers=["CPUExecutionProvider"]
             )
@@ -118,6 +118,11 @@ class Export:
             state = {name: results.pop(NEXT + name) for name in state}
             outputs.append(next(iter(results.values())))
         return np.stack(outputs, axis=1)
+
+
+def megabytes(folder: Path) -> float:
+    """The size of an export's graphs."""
+    return round(sum(file.stat().st_size for file in folder.glob("*.onnx")) / 1e6, 6)
 
 
 def batch_slices(num_examples: int) -> Iterator[slice]:

@@ -33,5 +33,7 @@ app = typer.Typer(
     "`dvc repro` calls the stages in order and skips what is up to date; each can be run on its own.",
 )
 STAGES, USE, CARE = "Stages (what dvc.yaml calls)", "Use what was made", "Look after it"
+CHAMPION = "Choose the champion"
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A key of the section in params.yaml.")]
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset of params.yaml.")]
 Variant = Annotated[str, typer.Argument(metavar="VARIANT", help="A key under `variants` in params.yaml.")]

@@ -75,6 +75,7 @@ def export(name: Variant) -> None:
     from pipeline import config
     from pipeline.fingerprint import read_record
     from pipeline.places import Places
+    from pipeline.runtime import megabytes
     from pipeline.stages.export import export as run
     from pipeline.tracking.runs import Tracker
 
@@ -82,8 +83,8 @@ def export(name: Variant) -> None:
     places = Places.of(name, block.dataset)
     difference = run(name, block, places)
     Tracker().exported(read_record(places.trained), difference)
-    size = sum(file.stat().st_size for file in places.exported.glob("*.onnx"))
-    say(f"export@{name}: {size / 1e3:,.0f} kB, differs from the network by {difference:.0e} at most; {places.exported}")
+    size = megabytes(places.exported)
+    say(f"export@{name}: {size * 1e3:,.0f} kB, differs from the network by {difference:.0e} at most; {places.exported}")
 
 
 @app.command(rich_help_panel=STAGES)

@@ -1,6 +1,5 @@
 """`evaluate@<variant>`: score the exported graphs on the test split, and log exactly what was scored as the model."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from pipeline import figures
 from pipeline.config import VariantBlock
 from pipeline.dataset import Array, Dataset
-from pipeline.errors import StageFailure, UserError
+from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.places import (
     FIGURES_FOLDER,
@@ -17,37 +16,30 @@ from pipeline.places import (
     INFERENCE_TIMING_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
+    STATISTICS_FILE,
     Places,
     read_history,
 )
 from pipeline.progress import Bar
 from pipeline.runtime import Export
+from pipeline.scoring import answer_test, latencies_ms
 
 DIGITS = 4
-LATENCY_RUNS, LATENCY_WARM_UP = 30, 3
 
 
 def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
-    """Score a variant and write metrics, predictions, figures and timing; returns the metrics."""
+    """Score a variant and write metrics, predictions, statistics, figures and timing; returns the metrics."""
     history = read_history(places.reports)
     if not history:
         path = places.reports / HISTORY_FILE
         raise UserError(f"{path}: not found; make it with: dvc repro train@{places.reports.name}")
     export = Export(places.exported)
     dataset = Dataset(places.dataset)
-    arrays = dataset.split("test")
-    num_examples = dataset.card.num_examples("test")
-
-    def inputs(rows: slice | list[int]) -> Array:
-        return export.view.inputs({key: values[rows] for key, values in arrays.items()}, dataset.card)
-
-    outputs = export.run_batches(num_examples, inputs, bar.advance)
-    if not np.isfinite(outputs).all():
-        raise StageFailure(f"{places.exported}: the export answers NaN or infinity for some test examples")
-    targets = export.view.targets(arrays, dataset.card)
+    answers = answer_test(export, dataset, bar.advance)
+    outputs, targets = answers.outputs, answers.targets
     metrics = score(export, outputs, targets, dataset, block)
 
-    pictures = export.task.figures(outputs, targets, dataset.card, inputs)
+    pictures = export.task.figures(outputs, targets, dataset.card, answers.inputs)
     with whole_folder(places.reports / FIGURES_FOLDER) as folder:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():
@@ -56,7 +48,10 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
         pd.DataFrame(export.task.predictions(outputs, targets, dataset.card)).to_csv(
             aside, index=False, lineterminator="\n"
         )
-    write_json(places.reports / INFERENCE_TIMING_FILE, {"latency_ms": latency(export, inputs([0]))})
+    with whole_file(places.reports / STATISTICS_FILE) as aside, aside.open("wb") as file:
+        np.save(file, export.task.statistics(outputs, targets, dataset.card), allow_pickle=False)
+    (latency,) = latencies_ms([(export, answers.inputs([0]))])
+    write_json(places.reports / INFERENCE_TIMING_FILE, {"latency_ms": latency})
     write_json(places.reports / METRICS_FILE, metrics)
     return metrics
 
@@ -78,6 +73,7 @@ def score(export: Export, outputs: Array, targets: Array, dataset: Dataset, bloc
         "num_examples": dataset.card.num_examples("test"),
         "gate": "passed" if passes(metrics, block.gate, task) else "failed",
         "fingerprint": manifest.fingerprint,
+        "test_split": dataset.card.split_hash("test"),
         **metrics,
     }
 
@@ -94,13 +90,3 @@ def passes(metrics: dict[str, float], gate: dict[str, float], task: Any) -> bool
         metrics[name] <= bound if name in task.LOWER_IS_BETTER else metrics[name] >= bound
         for name, bound in gate.items()
     )
-
-
-def latency(export: Export, inputs: Array) -> float:
-    """Median milliseconds for one example."""
-    seconds = []
-    for _ in range(LATENCY_WARM_UP + LATENCY_RUNS):
-        started = time.perf_counter()
-        export.run(inputs)
-        seconds.append(time.perf_counter() - started)
-    return round(float(np.median(seconds[LATENCY_WARM_UP:])) * 1000, 3)

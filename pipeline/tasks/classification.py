@@ -15,6 +15,7 @@ METRIC = "accuracy"
 METRICS = ("accuracy", "macro_f1", "log_loss")
 LOWER_IS_BETTER = ("log_loss",)
 COLUMNS = {"label": "string", "probability": "double"}
+STATISTICS = ("right", "examples")
 IMAGES_SHOWN, CLIPS_SHOWN = 24, 4
 
 
@@ -36,6 +37,17 @@ def measure(outputs: Array, targets: Array, description: Description) -> dict[st
         "macro_f1": float(f1_score(targets, answers, average="macro", zero_division=0.0)),
         "log_loss": float(log_loss(targets, share / share.sum(axis=-1, keepdims=True), labels=labels)),
     }
+
+
+def statistics(outputs: Array, targets: Array, description: Description) -> Array:
+    """One row per example [N, 2], in the order of `STATISTICS`, whose sums over any examples give their `METRIC`."""
+    right = probabilities(outputs).astype(np.float64).argmax(axis=-1) == targets
+    return np.stack([right, np.ones(len(targets))], axis=1).astype(np.float64)
+
+
+def metric_of(sums: Array) -> Array:
+    """Accuracy [...] of summed statistics [..., 2]."""
+    return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def predictions(outputs: Array, targets: Array, description: Description) -> dict[str, list[object]]:

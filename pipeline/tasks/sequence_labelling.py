@@ -15,6 +15,7 @@ METRIC = "accuracy"
 METRICS = ("accuracy", "sequence_accuracy")
 LOWER_IS_BETTER: tuple[str, ...] = ()
 COLUMNS = {"labels": "strings", "probabilities": "doubles"}
+STATISTICS = ("right", "steps")
 SEQUENCES_SHOWN, STEPS_SHOWN = 6, 24
 
 
@@ -22,6 +23,17 @@ def measure(outputs: Array, targets: Array, description: Description) -> dict[st
     """Share of right steps, and of sequences right in every step; outputs [N, T, V], targets [N, T]."""
     right = outputs.argmax(axis=-1) == targets
     return {"accuracy": float(right.mean()), "sequence_accuracy": float(right.all(axis=-1).mean())}
+
+
+def statistics(outputs: Array, targets: Array, description: Description) -> Array:
+    """One row per sequence [N, 2], in the order of `STATISTICS`, whose sums over any sequences give their `METRIC`."""
+    right = outputs.argmax(axis=-1) == targets
+    return np.stack([right.sum(axis=-1), np.full(len(targets), targets.shape[1])], axis=1).astype(np.float64)
+
+
+def metric_of(sums: Array) -> Array:
+    """Accuracy [...] of summed statistics [..., 2]."""
+    return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def predictions(outputs: Array, targets: Array, description: Description) -> dict[str, list[object]]:

@@ -16,18 +16,20 @@ PACKAGE = Path(__file__).parents[1]
 # All tasks, though a model needs one: models that are loaded into the same process share the first one's package.
 SERVING_CODE = ("__init__.py", "dataset.py", "errors.py", "files.py", "plugins.py", "runtime.py", "views.py", "tasks")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
+EXPORT = "export"  # the artifact that holds it
 EVALUATION_TAG = "evaluation"
 LARGEST_EXAMPLE = 200_000  # numbers, which MLflow writes as text: a clip of 50 x 50 x 50 is 2.5 MB and takes 0.6 s
 
 
-def log_model(run_id: str, export: Path, dataset: Path, evaluation: str) -> None:
+def log_model(run_id: str, export: Path, dataset: Path, evaluation: str) -> str:
     """Log the export as the model `model` of a run, loadable without TensorFlow, with a test example of `dataset`.
 
     evaluation: the mark of the evaluation that scored it, for which the run gets one model, however often it is asked.
+    Returns MLflow's id of the model: a run that was scored twice has two models of the same name.
     """
     mlflow = import_mlflow()
-    if _has_model(run_id, evaluation):
-        return
+    if known := _known_model(run_id, evaluation):
+        return known
     opened = Export(export)
     with tempfile.TemporaryDirectory() as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -35,26 +37,28 @@ def log_model(run_id: str, export: Path, dataset: Path, evaluation: str) -> None
         code = copy_serving_code(Path(aside) / PACKAGE.name)
         was_active = mlflow.active_run()
         with mlflow.start_run(run_id=run_id, nested=was_active is not None, log_system_metrics=False):
-            mlflow.pyfunc.log_model(
+            logged = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(PACKAGE / "tracking" / "served.py"),
-                artifacts={"export": str(export)},
+                artifacts={EXPORT: str(export)},
                 code_paths=[str(code)],
                 signature=signature(opened),
                 input_example=input_example(opened, Dataset(dataset)),
                 tags={EVALUATION_TAG: evaluation},
                 pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
             )
+    return str(logged.model_id)
 
 
-def _has_model(run_id: str, evaluation: str) -> bool:
-    """Whether the run has the model of this evaluation; one that was killed while it was logged is removed."""
+def _known_model(run_id: str, evaluation: str) -> str | None:
+    """The id of this evaluation's model, if the run has it; one that was killed while it was logged is removed."""
     client, experiment = connect()
     models = client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
     for model in models:
         if model.status == "PENDING":
             client.delete_logged_model(model.model_id)
-    return any(model.status == "READY" and model.tags.get(EVALUATION_TAG) == evaluation for model in models)
+    scored = (model for model in models if model.tags.get(EVALUATION_TAG) == evaluation)
+    return next((str(model.model_id) for model in scored if model.status == "READY"), None)
 
 
 def copy_serving_code(target: Path) -> Path:

@@ -14,14 +14,18 @@ from typing import Any
 
 from pipeline.dataset import Card, Dataset
 from pipeline.files import sha256
-from pipeline.fingerprint import TrainingRecord
-from pipeline.places import FIGURES_FOLDER, METRICS_FILE, Places, task_metrics
+from pipeline.fingerprint import TrainingRecord, hash_export
+from pipeline.places import FIGURES_FOLDER, METRICS_FILE, STATISTICS_FILE, Places, task_metrics
 from pipeline.progress import say
+from pipeline.runtime import megabytes
 from pipeline.tracking.store import connect, import_mlflow, unusable
 from pipeline.training import Listener
 
 FINGERPRINT, GROUP = "fingerprint", "repeat"
 STAGE_DONE, EVALUATION = "stage.", "evaluation."
+# Of the newest evaluation: the export that was scored, the test split, and MLflow's id of the logged model.
+EXPORT_HASH, TEST_HASH, LOGGED_MODEL = "hash.export", "hash.test", "logged_model"
+EVALUATION_FOLDER = "evaluation"
 SECONDS_BETWEEN_SAMPLES = 1
 CURVE_COLUMNS_LEFT_OUT = ("epoch", "step")
 
@@ -180,7 +184,7 @@ def machine_tags(backend: str) -> dict[str, str]:
     """Where and from what a training runs: known only while it does."""
     return {
         "device": device_name(backend),
-        "git.commit": _git("rev-parse", "HEAD") or "none",
+        "git.commit": git_commit(),
         "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
         "dvc.stage": os.environ.get("DVC_STAGE", "none"),
         "dvc.experiment": os.environ.get("DVC_EXP_NAME", "none"),
@@ -252,7 +256,7 @@ def mark_exported(run_id: str) -> None:
 
 
 def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> None:
-    """Scores (step = number of this evaluation), figures and the model that was scored.
+    """Scores (step = number of this evaluation), figures, what was scored and what each test example added to it.
 
     One that was killed half-way is completed; what the run has already of this evaluation is not logged again.
     """
@@ -266,10 +270,14 @@ def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> N
             client.log_metric(run_id, name, value, step=number)
     for figure in sorted((found.places.reports / FIGURES_FOLDER).glob("*.png")):
         client.log_artifact(run_id, str(figure), "figures")
+    for file in (METRICS_FILE, STATISTICS_FILE):
+        client.log_artifact(run_id, str(found.places.reports / file), EVALUATION_FOLDER)
+    tags = {tag: found.metrics[tag] for tag in ("task", "metric", "gate")}
+    tags |= {TEST_HASH: found.metrics["test_split"], EXPORT_HASH: hash_export(found.places.exported)}
     if with_model:
-        log_model(run_id, found.places.exported, found.places.dataset, mark)
-    for tag in ("task", "metric", "gate"):
-        client.set_tag(run_id, tag, found.metrics[tag])
+        tags[LOGGED_MODEL] = log_model(run_id, found.places.exported, found.places.dataset, mark)
+    for tag, value in tags.items():
+        client.set_tag(run_id, tag, value)
     client.set_tag(run_id, f"{STAGE_DONE}evaluate", mark)
 
 
@@ -289,12 +297,14 @@ def final_metrics(found: Evaluation) -> dict[str, float]:
     shared = ("score", "ceiling", "share_of_ceiling", "num_parameters")
     metrics = {name: found.metrics[name] for name in shared if found.metrics.get(name) is not None}
     metrics |= {f"test_{name}": value for name, value in task_metrics(found.metrics).items()}
+    metrics |= {"megabytes": megabytes(found.places.exported)}
     return {name: float(value) for name, value in (metrics | found.timing).items()}
 
 
 def evaluation_mark(found: Evaluation) -> str:
     """Tells one evaluation from another: `sync` adds what the run does not have yet."""
-    return sha256(found.places.reports / METRICS_FILE)
+    files = (sha256(found.places.reports / file) for file in (METRICS_FILE, STATISTICS_FILE))
+    return "-".join(digest[:16] for digest in (*files, hash_export(found.places.exported)))
 
 
 def device_name(backend: str) -> str:
@@ -313,6 +323,11 @@ def device_name(backend: str) -> str:
         if jax:
             return str(jax.devices()[0].device_kind)
     return f"CPU, {os.cpu_count()} cores"
+
+
+def git_commit() -> str:
+    """The commit that is checked out; `none` outside of a repository."""
+    return _git("rev-parse", "HEAD") or "none"
 
 
 def _flat(parameters: dict[str, Any], prefix: str = "") -> dict[str, Any]:

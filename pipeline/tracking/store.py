@@ -3,18 +3,22 @@
 import logging
 import os
 import warnings
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from filelock import FileLock
 
+from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_file
 from pipeline.places import project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 EXPERIMENT, SQLITE = "cadence", "sqlite:///"
 DEFAULTS = {
     # A lost server is noticed within seconds and the work goes on, instead of minutes of silent retries.
@@ -33,6 +37,23 @@ def tracking_uri() -> str:
 def unusable(error: Exception) -> str:
     """What to say of a store that cannot be reached, or is none."""
     return f"MLflow at {tracking_uri()} cannot be used ({' '.join(str(error).split())[:160]})"
+
+
+def needs_store(call: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Whatever the store raises becomes one line, a `StageFailure`, for work that cannot go on without it."""
+
+    @wraps(call)
+    def guarded(*given: Given.args, **named: Given.kwargs) -> Result:
+        try:
+            return call(*given, **named)
+        except (UserError, StageFailure):
+            raise
+        except Exception as error:
+            raise StageFailure(
+                f"{unusable(error)}; set MLFLOW_TRACKING_URI to a store that answers, and run the same again"
+            ) from error
+
+    return guarded
 
 
 @cache

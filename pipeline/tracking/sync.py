@@ -4,9 +4,9 @@ Adds what is missing, marked as restored; changes no output; a second time it fi
 """
 
 from pipeline.dataset import Card, read_card
-from pipeline.errors import StageFailure, UserError
+from pipeline.errors import UserError
 from pipeline.fingerprint import TrainingRecord, read_record
-from pipeline.places import Places, read_evaluation, read_history
+from pipeline.places import STATISTICS_FILE, Places, read_evaluation, read_history
 from pipeline.runtime import MANIFEST_FILE
 from pipeline.tracking.runs import (
     STAGE_DONE,
@@ -17,9 +17,10 @@ from pipeline.tracking.runs import (
     mark_exported,
     restore_training,
 )
-from pipeline.tracking.store import unusable
+from pipeline.tracking.store import needs_store
 
 
+@needs_store
 def sync_variant(variant: str, dataset: str) -> list[str]:
     """Deliver one variant's outputs; returns what was added. A store that cannot be used is a `StageFailure`."""
     places = Places.of(variant, dataset)
@@ -30,14 +31,7 @@ def sync_variant(variant: str, dataset: str) -> list[str]:
     history = read_history(places.reports)
     exported = (places.exported / MANIFEST_FILE).is_file() and read_record(places.exported) == record
     found = Evaluation(*read_evaluation(places.reports), places) if exported else None
-    try:
-        return _deliver(record, card, history, found)
-    except UserError:
-        raise
-    except Exception as error:
-        raise StageFailure(
-            f"{unusable(error)}; set MLFLOW_TRACKING_URI to a store that answers, and sync again"
-        ) from error
+    return _deliver(record, card, history, found)
 
 
 def _deliver(
@@ -52,7 +46,8 @@ def _deliver(
     if f"{STAGE_DONE}export" not in tags:
         mark_exported(run_id)
         added.append("export")
-    is_current = found.metrics.get("fingerprint") == record.fingerprint
+    scored = (found.places.reports / STATISTICS_FILE).is_file()  # not so where reports/ was not pulled
+    is_current = scored and found.metrics.get("fingerprint") == record.fingerprint
     if is_current and tags.get(f"{STAGE_DONE}evaluate") != evaluation_mark(found):
         log_evaluation(run_id, found)
         added.append("evaluation")
