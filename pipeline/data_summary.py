@@ -61,7 +61,7 @@ def summarise(dataset: Dataset, like: DataSummary | None = None) -> DataSummary:
     summaries = {}
     for name, train in values["train"].items():
         own = [float(value) for value in np.round(np.quantile(train, np.linspace(0, 1, BINS + 1)), DIGITS)]
-        edges = np.unique((like.features[name].quantiles if like else own)[1:-1])
+        edges = np.unique((like.features[name].quantiles if like and name in like.features else own)[1:-1])
         counts = {
             split: np.bincount(np.searchsorted(edges, values[split][name]), minlength=len(edges) + 1).tolist()
             for split in SPLITS

@@ -7,7 +7,7 @@ from pipeline.stability import allowed_psi, psi
 
 LEAST_SHARE = 0.5
 NAMES_SHOWN = 10
-LABELS = "labels"
+BLOCKS = "block_"
 
 
 def compare(reference: DataSummary, found: DataSummary, limit: float) -> tuple[list[Drift], list[Finding]]:
@@ -18,24 +18,43 @@ def compare(reference: DataSummary, found: DataSummary, limit: float) -> tuple[l
     advice = f"if it is meant to be so: python -m pipeline accept-data {found.dataset}"
     findings = _changed_schema(reference, found, advice) + _lost_examples(reference, found, advice)
     drift = [
-        measured
+        _measure(feature, split, before, after, reference, found, limit)
         for split in SPLITS
         for feature, before, after in _histograms(reference, found, split)
-        if (measured := _measure(feature, split, before, after, reference, found, limit))
     ]
-    findings += [
-        error("drift", d.split, f"drift of {d.feature} (PSI to the accepted version)", d.psi, d.allowed, advice)
-        for d in drift
-        if d.drifted
-    ]
+    findings += _drifted(drift, advice)
     return drift, findings
 
 
+def _drifted(drift: list[Drift], advice: str) -> list[Finding]:
+    """What drifted, each feature once, in the split where it did most; the blocks of an image together."""
+    groups: dict[str, list[Drift]] = {}
+    for measured in drift:
+        if measured.drifted:
+            name = BLOCKS if measured.feature.startswith(BLOCKS) else measured.feature
+            groups.setdefault(name, []).append(measured)
+    findings = []
+    for name, members in groups.items():
+        most = max(members, key=lambda measured: measured.psi / measured.allowed)
+        num_blocks = len({measured.feature for measured in members})
+        what = f"{num_blocks} blocks, most of all {most.feature}" if name == BLOCKS else name
+        statistic = f"drift of {what} (PSI to the accepted version)"
+        findings.append(error("drift", most.split, statistic, most.psi, most.allowed, advice))
+    return findings
+
+
 def _histograms(reference: DataSummary, found: DataSummary, split: str) -> list[tuple[str, list[int], list[int]]]:
-    """Every histogram that both have, with its name."""
-    pairs = [(name, f.counts[split], found.features[name].counts[split]) for name, f in reference.features.items()]
+    """Every histogram that both have, with its name; of another layout none, as nothing in it means the same."""
+    if reference.layout != found.layout:
+        return []
+    pairs = [
+        (name, feature.counts[split], found.features[name].counts[split])
+        for name, feature in reference.features.items()
+        if name in found.features
+    ]
     if reference.names == found.names:
-        pairs.insert(0, (LABELS, reference.labels[split], found.labels[split]))
+        name = "symbols" if found.layout == "symbols" else "labels"
+        pairs.insert(0, (name, reference.labels[split], found.labels[split]))
     return pairs
 
 

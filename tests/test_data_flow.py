@@ -43,7 +43,7 @@ def test_an_import_is_accepted_once_then_compared_and_never_trained_on_when_it_d
     assert (code, ran) == (1, ["import@own", "check_imported@own"])
     assert "failed: data/own: data/references/own.json: accepted version to compare with: found none" in said
     assert "if it is what you meant: python -m pipeline accept-data own" in said
-    assert "brightness: least, 10 %, median, 90 %, most" in said  # the summary to look at
+    assert "brightness (least, median, most)" in said  # the summary to look at
     assert not (changeable / f"models/{OWN}").exists() and not (changeable / REFERENCE).exists()
 
     accepted = changeable.pipeline("accept-data", "own").succeeded().text
@@ -64,9 +64,7 @@ def test_an_import_is_accepted_once_then_compared_and_never_trained_on_when_it_d
     write_own(changeable, brightness=55, seed=1)
     code, said, ran = repro(changeable)
     assert code == 1 and "check_imported@own" in ran and f"train@{OWN}" not in ran
-    assert "failed: data/own: train: drift of brightness (PSI to the accepted version): found" in said.replace(
-        "data/own: train: drift of labels", ""
-    )
+    assert "failed: data/own: train: drift of brightness (PSI to the accepted version): found" in said
     assert "report: data that failed its checks: own" in said
     after = changeable.hashes("models", "reports")
     assert {name: after[name] for name in before} == before

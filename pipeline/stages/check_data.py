@@ -45,7 +45,7 @@ def _against_accepted(checks: DataChecks, dataset: Dataset, path: Path, limit: f
     if accepted is None:
         show(None, summarise(dataset))
         return checks.with_findings([*checks.findings, _not_accepted(name, path)])
-    found = summarise(dataset, like=accepted) if accepted.layout == dataset.card.layout else summarise(dataset)
+    found = summarise(dataset, like=accepted)
     drift, findings = compare(accepted, found, limit)
     if findings:
         show(accepted, found)
