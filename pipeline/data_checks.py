@@ -60,11 +60,13 @@ def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
         yield error("schema", "card.json", "splits", ", ".join(card.splits), ", ".join(SPLITS), remake)
         return
     needed = {"x"} if card.layout == "symbols" else {"x", "y"}
+    lacking = {split: arrays for split, arrays in splits.items() if not needed <= set(arrays)}
+    for split, arrays in lacking.items():
+        yield error("schema", split, "arrays", ", ".join(arrays), ", ".join(sorted(needed)), remake)
+    if lacking:
+        return
     axes, fits, layout = LAYOUTS[card.layout]
     for split, arrays in splits.items():
-        if not needed <= set(arrays):
-            yield error("schema", split, "arrays", ", ".join(arrays), ", ".join(sorted(needed)), remake)
-            continue
         for name, values in arrays.items():
             facts = card.splits[split][name]
             found, recorded = f"{values.dtype.str} {list(values.shape)}", f"{facts.dtype} {facts.shape}"

@@ -154,6 +154,7 @@ def altered_card(change: Callable[[dict[str, Any]], Any]) -> Callable[[Dataset],
         (lambda card: card["splits"]["test"]["x"].update(shape=[20, 5, 6]), "test x: type and shape: found |u1 [20, 6"),
         (lambda card: card["splits"]["test"]["x"].update(dtype="<f4"), "allowed: <f4 [20, 6, 5]"),
         (lambda card: card["splits"]["test"].pop("y"), "test: arrays: found x; allowed: x, y"),
+        (lambda card: card["splits"]["train"].pop("x"), "train: arrays: found y; allowed: x, y"),
         (lambda card: card["splits"].pop("test"), "card.json: splits: found train, validation; allowed"),
     ],
 )
