@@ -27,10 +27,9 @@ from pipeline.decisions import (
     rolled_back,
 )
 from pipeline.errors import UserError, choices
+from pipeline.places import project_root
 from pipeline.progress import say
 from pipeline.tracking.runs import git_commit
-from pipeline.tracking.store import 
-from pipeline.places import project_root
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Registered, Registry

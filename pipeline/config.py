@@ -20,7 +20,8 @@ from pipeline.yaml_file import read_yaml
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = ("datasets", "imports", "derived", "variants", "promotion")
 UPPER_BOUNDS = ("latency_ms", "megabytes")  # what a gate of `promotion` knows besides a task's metrics
-RESERVED = ("seeds", "promotions")  # folders of reports/ that belong to no variant
+RESERVED = ("seeds", "promotions", "data")  # folders of reports/ that belong to no variant
+RESERVED_DATASET = "references"  # the folder of data/ that is no dataset
 
 
 class Block(BaseModel):
@@ -47,11 +48,15 @@ class DatasetBlock(Block):
 
 
 class ImportBlock(Block):
-    """`imports.<name>`: a dataset from the user's own files; `path` is one file or one folder."""
+    """`imports.<name>`: a dataset from the user's own files; `path` is one file or one folder.
+
+    drift: the PSI to the accepted version from which on a feature has drifted; None is that of pipeline/stability.py.
+    """
 
     path: Path
     format: str
     parameters: Any = {}
+    drift: float | None = Field(default=None, gt=0)
 
 
 class DerivedBlock(Block):
@@ -170,6 +175,16 @@ def promotion_block(name: str, params: dict[str, dict[str, Any]] | None = None) 
     return block
 
 
+def drift_limit(name: str) -> tuple[bool, float | None]:
+    """Whether a dataset is an import, and the `drift` of its block."""
+    params = load_params()
+    if name in params["imports"]:
+        return True, _block(ImportBlock, "imports", name, params).drift
+    if name not in dataset_names(params):
+        raise UserError(f"{PARAMS_FILE}: no dataset {name!r}; {choices(name, dataset_names(params))}")
+    return False, None
+
+
 def dataset_names(params: dict[str, dict[str, Any]]) -> list[str]:
     """All datasets, however they are made."""
     return [str(name) for section in ("datasets", "imports", "derived") for name in params[section]]
@@ -201,6 +216,8 @@ def check_all(path: Path = PARAMS_FILE) -> list[str]:
 def _plugin_block(kind: type[Any], section: str, name: str, key: str, room: str, params: Any) -> Any:
     """A block whose `parameters` belong to the plug-in that its `key` names."""
     block = _block(kind, section, name, params or load_params())
+    if name == RESERVED_DATASET:
+        raise UserError(f"{PARAMS_FILE}: {section}.{name}: this name belongs to data/{name}; allowed: any other")
     plugin = load_plugin(room, getattr(block, key), f"{PARAMS_FILE}: {section}.{name}.{key}")
     parameters = _parameters(plugin, block.parameters, f"{section}.{name}.parameters")
     return block.model_copy(update={"parameters": parameters})

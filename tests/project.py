@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -245,10 +246,24 @@ def write_project(folder: Path) -> Project:
     (folder / "raw").mkdir()
     rng = np.random.default_rng(0)
     np.savez(folder / "raw/own.npz", x=rng.integers(0, 256, (20, 8, 8), dtype=np.uint8), y=np.arange(20) % 2)
+    accept_as_it_is(project)
     (folder / ".dvc/config.local").write_text("")
     project.run("git", "init", "--quiet").succeeded()
     project.commit("start")
     return project
+
+
+def accept_as_it_is(project: Project) -> None:
+    """Accept the import `own`, as somebody must before anything goes on; what was imported for that is taken away."""
+    from pipeline.data_summary import reference_path, summarise, write_reference
+    from pipeline.dataset import Dataset
+    from pipeline.formats.arrays import Parameters
+    from pipeline.stages.ingest import ingest
+
+    with TemporaryDirectory() as scratch:
+        target = Path(scratch, "own")
+        ingest("own", project / "raw/own.npz", "arrays", Parameters(layout="images"), target)
+        write_reference(reference_path("own", project.folder), summarise(Dataset(target)))
 
 
 @pytest.fixture(scope="session")

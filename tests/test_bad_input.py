@@ -109,6 +109,7 @@ PARAMS_CASES = [
     case(
         "import own", "imports.own.format", "array", "imports.own.format: no formats/array.py", "did you mean 'arrays'?"
     ),
+    case("check-data own", "imports.own.drift", 0, "imports.own.drift: found 0; allowed: greater than 0"),
     case("import own", "imports.own.path", "raw/gone.npz", "imports.own.path: raw/gone.npz does not exist"),
     case(
         "derive half_of_digits",
@@ -169,7 +170,11 @@ NAME_CASES = {
     f"predict {MEMORY}": ("--input", "--example"),
     f"predict {MEMORY} -e 0 -i x.npy": ("either --input", "or --example"),
     f"predict {MEMORY} -e 99": ("--example 99: the test split has 2; allowed: 0 to 1",),
-    "repro nosuch": ("dvc.yaml: no stage 'nosuch'", "evaluate, export, generate"),
+    "check-data digit": ("params.yaml: no dataset 'digit'; did you mean 'digits'?",),
+    "check-data ../x": ("params.yaml: no dataset '../x'",),
+    "accept-data digits": ("params.yaml: imports: no 'digits'; allowed: own",),
+    "accept-data ../own": ("imports: name '../own'", "small letters, digits and _"),
+    "repro nosuch": ("dvc.yaml: no stage 'nosuch'", "check_derived, check_generated"),
     "repro train@memori_lstm --jobs 2": ("no stage 'train@memori_lstm'; did you mean 'train@memory_lstm'?",),
 }
 
@@ -233,6 +238,7 @@ def test_one_bad_block_stops_no_other(changeable: Project, cli: Cli):
         ("variants: {memory.lstm: {}}\n", ("params.yaml", "memory.lstm", "small letters")),
         ("variants: {Memory: {}}\n", ("params.yaml", "Memory", "small letters")),
         ("variants: {seeds: {}}\n", ("params.yaml", "variants.seeds")),
+        ("variants: {data: {}}\n", ("params.yaml", "variants.data")),
         ("variants:\n  a: {seed: 1}\n  a: {seed: 2}\n", ("params.yaml: line 3: key 'a' stands twice",)),
         ("variants: {a: {start: models/b/train}, b: {start: models/a/train}}\n", ("params.yaml", "a <- b <- a")),
         (b"variants: {} # \xff\n", ("params.yaml: not valid YAML", "utf-8")),

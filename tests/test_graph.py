@@ -27,7 +27,9 @@ KINDS = {
     "export": ("variants", "models", "model"),
     "evaluate": ("variants", "tasks", "task"),
 }
-STAGE_FILES = {kind: kind for kind in (*KINDS, "report")} | {"import": "ingest"}
+CHECKS = {"check_generated": "datasets", "check_imported": "imports", "check_derived": "derived"}  # without a plug-in
+SECTIONS = {kind: section for kind, (section, _, _) in KINDS.items()} | CHECKS
+STAGE_FILES = {kind: kind for kind in (*KINDS, "report")} | {"import": "ingest"} | dict.fromkeys(CHECKS, "check_data")
 # Presentation and reading: no default that matters lives there, so no stage depends on them.
 NOT_FOLLOWED = ("cli", "config", "errors", "plugins", "progress", "tracking", "training_bar")
 TEMPLATE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -98,14 +100,14 @@ def covers(dependency: str, file: str) -> bool:
     return file == dependency or file.startswith(f"{dependency}/")
 
 
-@pytest.mark.parametrize(("kind", "plugin"), [*WITH_PLUGINS, ("report", None)])
+@pytest.mark.parametrize(("kind", "plugin"), [*WITH_PLUGINS, *((kind, None) for kind in (*CHECKS, "report"))])
 def test_a_stage_depends_on_all_code_that_it_imports(kind: str, plugin: str | None) -> None:
     dependencies = code_of(kind, plugin)
     missing = {file for file in closure(kind, plugin) if not any(covers(part, file) for part in dependencies)}
     assert not missing, f"dvc.yaml: {kind}: deps lack {sorted(missing)}"
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "report"])
+@pytest.mark.parametrize("kind", [*KINDS, *CHECKS, "report"])
 def test_a_stage_depends_on_no_code_that_it_does_not_import(kind: str) -> None:
     plugins = [plugin for other, plugin in WITH_PLUGINS if other == kind] or [None]
     for dependency in set.intersection(*(code_of(kind, plugin) for plugin in plugins)):
@@ -120,7 +122,7 @@ def test_the_fingerprint_hashes_the_code_that_a_training_depends_on() -> None:
 
 
 def test_every_block_has_its_stages_and_every_stage_its_block(stages: dict[str, Any]) -> None:
-    expected = {f"{kind}@{name}" for kind, (section, _, _) in KINDS.items() for name in PARAMS[section]}
+    expected = {f"{kind}@{name}" for kind, section in SECTIONS.items() for name in PARAMS[section]}
     assert set(stages) == expected | {"report"}
 
 
@@ -136,10 +138,10 @@ def test_a_stage_reads_only_its_own_block(stages: dict[str, Any]) -> None:
     for name, stage in stages.items():
         kind, _, block = name.partition("@")
         for params in (dep.params for dep in stage.deps if dep.def_path == "params.yaml"):
-            if name == "report":  # which names all variants
-                assert params == ["variants"]
+            if name == "report":  # which names all datasets and variants
+                assert set(params) == set(PARAMS)
             else:
-                assert all(key.split(".")[:2] == [KINDS[kind][0], block] for key in params)
+                assert all(key.split(".")[:2] == [SECTIONS[kind], block] for key in params)
 
 
 def test_every_plug_in_is_used_or_waits_for_files_of_the_user() -> None:

@@ -10,6 +10,7 @@ import pytest
 from project import CLIP, IMAGE, MEMORY, ROOT, VARIANTS, Project
 
 from pipeline.config import load_params
+from pipeline.data_findings import DataChecks, Drift, error, warning
 from pipeline.errors import UserError
 from pipeline.stages.evaluate import passes, share
 from pipeline.stages.report import COLUMNS, put_into, report
@@ -30,6 +31,7 @@ class Page(HTMLParser):
         self.anchors: set[str] = set()
         self.rows: list[list[str]] = []
         self.in_cell = False
+        self.of_data = False  # whose tables the Markdown file has none of
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -38,9 +40,11 @@ class Page(HTMLParser):
                 self.links.append((tag, value or ""))
             elif name == "id":
                 self.anchors.add(value or "")
-        if tag == "tr":
+        if tag == "table":
+            self.of_data = "data" in (dict(attributes).get("class") or "")
+        if tag == "tr" and not self.of_data:
             self.rows.append([])
-        if tag in ("td", "th"):
+        if tag in ("td", "th") and not self.of_data:
             self.in_cell = True
             self.rows[-1].append("")
 
@@ -90,6 +94,32 @@ def test_page_and_table_have_the_same_row_for_every_variant(made: Project):
         assert rows[variant]["share"] == f"{metrics['score'] / metrics['ceiling']:.1%}"
         assert rows[variant]["gate"] == metrics["gate"]
         assert rows[variant]["parameters"].replace(",", "") == str(metrics["num_parameters"])
+
+
+@pytest.mark.slow
+def test_the_page_says_what_was_checked_of_every_dataset(made: Project):
+    text = (made / "report/index.html").read_text(encoding="utf-8")
+    params = made.params()
+    names = [name for section in ("datasets", "imports", "derived") for name in params[section]]
+    assert {f"data-{name}" for name in names} <= Page(text).anchors
+    assert text.count('<span class="passed">passed</span>') == len(names)
+    assert "Drift of 19 features" in text and "block_3_3" in text
+
+
+def test_findings_and_data_that_failed_are_named(tmp_path: Path):
+    drift = [Drift(feature="brightness", split="train", psi=0.5, allowed=0.2)]
+    findings = [
+        error("drift", "train", "drift of <brightness>", 0.5, 0.2, "look"),
+        warning("labels", "test", "classes without an example", "b", "none", "add some"),
+    ]
+    failed = DataChecks(dataset="own", examples={"train": 1234}, names=["a", "b"], shares={"train": [0.75, 0.25]})
+    failed = failed.with_drift(drift).with_findings(findings)
+    empty = tmp_path / "reports"
+    report({}, empty, tmp_path / "report", checks={"own": failed, "other": None})
+    page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    for words in ("drift of &lt;brightness&gt;", "1,234", "a: 75.0%", '<td class="failed">0.5000</td>', "not checked"):
+        assert words in page, words
+    assert "Data that failed its checks: own." in (tmp_path / "report/results.md").read_text(encoding="utf-8")
 
 
 def test_the_share_is_turned_over_where_lower_is_better():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.app import CARE, app
+from pipeline.commands.app import CARE, Name, app
 from pipeline.commands.stages import make_report
 from pipeline.errors import UserError
 from pipeline.progress import progress_bar, say
@@ -38,6 +38,21 @@ def repro(
     if code == 1 and not set(targets or []) - {"all"}:  # DVC leaves out a report that needs what failed
         make_report(undone={name.partition("@")[2] for name in undone})
     sys.exit(code)
+
+
+@app.command(rich_help_panel=CARE)
+def accept_data(name: Name) -> None:
+    """Make an import as it is here the version that later ones are compared with."""
+    from pipeline import config
+    from pipeline.accept import accept
+    from pipeline.summary_table import print_summaries
+
+    config.import_block(name)
+    path = accept(name, print_summaries)
+    if path is None:
+        say(f"accept-data {name}: this version is accepted already; nothing changed")
+    else:
+        say(f"accept-data {name}: {path}; keep it with: git add {path} && git commit, then go on with: make repro")
 
 
 @app.command(rich_help_panel=CARE)

@@ -49,6 +49,31 @@ def derive(name: Name) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def check_data(name: Name) -> None:
+    """Check a dataset before anything is trained on it; write reports/data/NAME."""
+    from pipeline import config
+    from pipeline.data_findings import checks_folder
+    from pipeline.data_summary import reference_path
+    from pipeline.failed_checks import drop_failure, keep_failure
+    from pipeline.stages.check_data import check_data as run
+    from pipeline.stages.check_data import failure
+    from pipeline.summary_table import print_summaries
+
+    imported, limit = config.drift_limit(name)
+    reports = checks_folder(name)
+    checks = run(Path("data", name), reports, reference_path(name) if imported else None, limit, print_summaries)
+    for finding in checks.findings:
+        if finding.level == "warning":
+            say(f"warning: data/{name}: {finding.line()}")
+    if checks.errors:
+        keep_failure(checks)
+        raise failure(checks)
+    drop_failure(name)
+    sizes = f"{sum(checks.examples.values()):,} examples"
+    say(f"check-data {name}: passed, {sizes}, {checks.warnings} warnings; {reports / 'checks.json'}")
+
+
+@app.command(rich_help_panel=STAGES)
 def train(name: Variant) -> None:
     """Fit a variant's network; write models/VARIANT/train."""
     from pipeline import config
@@ -131,12 +156,19 @@ def report(
 def make_report(undone: Collection[str] = ()) -> None:
     """Write the page and the table, without the variants `undone`; say where they are."""
     from pipeline import config
+    from pipeline.data_findings import checks_folder, read_checks
+    from pipeline.failed_checks import read_failure
     from pipeline.stages.report import report as run
 
-    blocks = config.load_params()["variants"]
+    params = config.load_params()
+    blocks = params["variants"]
     variants = {name: str(block.get("dataset")) for name, block in blocks.items() if isinstance(block, dict)}
-    missing = run(variants, Path("reports"), Path("report"), undone)
+    found = {name: read_failure(name) or read_checks(checks_folder(name)) for name in config.dataset_names(params)}
+    missing = run(variants, Path("reports"), Path("report"), undone, found)
     lacking = f", without {', '.join(missing)} (no scores)" if missing else ""
+    failed = [name for name, checks in found.items() if checks and checks.errors]
+    if failed:
+        say(f"report: data that failed its checks: {', '.join(failed)}")
     say(f"report: {len(variants) - len(missing)} variants{lacking}; open report/index.html, or read report/results.md")
 
 

@@ -1,13 +1,14 @@
 """`report`: all variants side by side, as one self-contained page and as a Markdown table."""
 
 import base64
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from pipeline.data_findings import DataChecks
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder
 from pipeline.places import FIGURES_FOLDER, read_evaluation
@@ -29,10 +30,17 @@ class Row:
     figures: dict[str, Path]
 
 
-def report(variants: dict[str, str], folder: Path, target: Path, undone: Collection[str] = ()) -> list[str]:
+def report(
+    variants: dict[str, str],
+    folder: Path,
+    target: Path,
+    undone: Collection[str] = (),
+    checks: Mapping[str, DataChecks | None] | None = None,
+) -> list[str]:
     """Write the page and the table of `variants` (dataset by name) from `folder`; returns those that have no score.
 
     undone: variants whose scores are of an earlier state, as their newest run failed: they count as without.
+    checks: of every dataset; None where it was not checked.
     """
     rows = [None if name in undone else read_row(name, dataset, folder / name) for name, dataset in variants.items()]
     by_dataset: dict[str, list[Row]] = {}
@@ -49,7 +57,8 @@ def report(variants: dict[str, str], folder: Path, target: Path, undone: Collect
         lstrip_blocks=True,
     )
     environment.filters["picture"] = lambda path: base64.b64encode(path.read_bytes()).decode()
-    content: dict[str, Any] = {"columns": COLUMNS, "by_dataset": by_dataset, "missing": missing}
+    content: dict[str, Any] = {"columns": COLUMNS, "by_dataset": by_dataset, "missing": missing, "checks": checks or {}}
+    content["failed_data"] = [name for name, found in content["checks"].items() if found and found.errors]
     with whole_folder(target) as aside:
         for template, file in (("report.html.j2", "index.html"), ("results.md.j2", "results.md")):
             (aside / file).write_text(environment.get_template(template).render(content), encoding="utf-8")

@@ -1,0 +1,181 @@
+"""What holds of every dataset before anything is trained on it: schema, ranges, labels, duplicates between splits."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from pipeline.data_findings import DIGITS, DataChecks, Finding, error, warning
+from pipeline.data_summary import label_counts, label_names
+from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
+from pipeline.duplicates import Duplicates, find_duplicates
+from pipeline.formats.arrays import LAYOUTS
+from pipeline.stability import allowed_psi, psi
+
+LARGEST_BLANK_SHARE = 0.01
+LARGEST_REPEATED_SHARE = 0.05
+LARGEST_IMBALANCE = 10.0
+NAMES_SHOWN = 5
+
+
+def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
+    """Everything that can be said of a dataset by itself. Where the schema is broken nothing else is measured.
+
+    imported: collected by the user; examples that its splits share are a warning then, even where its card promises
+    nothing.
+    """
+    card = dataset.card
+    splits: Mapping[str, Arrays] = {split: dataset.split(split) for split in SPLITS if split in card.splits}
+    found = DataChecks(dataset=card.name, examples={split: card.num_examples(split) for split in splits})
+    schema = list(_schema(splits, card))
+    if schema:
+        return found.with_findings(schema)
+    counts = {split: label_counts(arrays, card) for split, arrays in splits.items()}
+    blank = {split: _num_blank(arrays["x"], card) for split, arrays in splits.items()}
+    duplicates = find_duplicates(splits)
+    shifts = {split: round(psi(counts["train"], counts[split]), DIGITS) for split in SPLITS[1:]}
+    measured = found.model_copy(
+        update={
+            "blank": blank,
+            "duplicates": duplicates.counts(),
+            "label_shift": shifts,
+            "names": label_names(card),
+            "shares": {split: np.round(c / c.sum(), DIGITS).tolist() for split, c in counts.items()},
+        }
+    )
+    return measured.with_findings(
+        [
+            *_ranges(blank, duplicates, card),
+            *_labels(counts, card),
+            *_shifts(shifts, counts, card),
+            *_repeated(duplicates, card),
+            *_leaks(duplicates, card, imported),
+        ]
+    )
+
+
+def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
+    """Where the arrays are not what the card says, or the card not what its layout needs."""
+    remake = "make the dataset again, or mend its source or files"
+    if set(card.splits) != set(SPLITS):
+        yield error("schema", "card.json", "splits", ", ".join(card.splits), ", ".join(SPLITS), remake)
+        return
+    needed = {"x"} if card.layout == "symbols" else {"x", "y"}
+    lacking = {split: arrays for split, arrays in splits.items() if not needed <= set(arrays)}
+    for split, arrays in lacking.items():
+        yield error("schema", split, "arrays", ", ".join(arrays), ", ".join(sorted(needed)), remake)
+    if lacking:
+        return
+    axes, fits, layout = LAYOUTS[card.layout]
+    for split, arrays in splits.items():
+        for name, values in arrays.items():
+            facts = card.splits[split][name]
+            found, recorded = f"{values.dtype.str} {list(values.shape)}", f"{facts.dtype} {facts.shape}"
+            if found != recorded:
+                yield error("schema", f"{split} {name}", "type and shape", found, recorded, remake)
+            if len(values) != len(arrays["x"]) or not len(values):
+                yield error("schema", f"{split} {name}", "examples", len(values), f"{len(arrays['x'])}, 1+", remake)
+        x = arrays["x"]
+        if x.ndim not in axes or not fits(x.dtype):
+            yield error("schema", f"{split} x", f"{card.layout}", f"{x.dtype} {list(x.shape)}", layout, remake)
+        elif card.layout != "symbols" and x.shape[1:] != card.example_shape():
+            shapes = str(list(x.shape[1:])), str(list(card.example_shape()))
+            yield error("schema", f"{split} x", "shape of an example", *shapes, remake)
+        elif x.size:
+            yield from _indices(split, arrays, card)
+
+
+def _indices(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]:
+    """Labels, symbols and arrival times outside what the card names."""
+    look = "mend the files or name what they hold"
+    if "y" in arrays:
+        y, num_classes = arrays["y"], len(card.classes or [])
+        if y.ndim != 1 or y.dtype.kind not in "ui":
+            yield error("schema", f"{split} y", "labels", f"{y.dtype} {list(y.shape)}", "integers [N]", look)
+        elif y.min() < 0 or y.max() >= num_classes:
+            row = int(np.argmax((y < 0) | (y >= num_classes)))
+            yield error("schema", f"{split} y", f"label in row {row}", int(y[row]), f"0 to {num_classes - 1}", look)
+    largest = {"symbols": len(card.vocabulary or []) - 1, "arrival_times": card.num_steps or 0}.get(card.layout)
+    found = int(arrays["x"].max())
+    if largest is not None and found > largest:
+        row = int(np.argmax((arrays["x"] > largest).reshape(len(arrays["x"]), -1).any(axis=1)))
+        what = "symbol" if card.layout == "symbols" else "arrival time"
+        yield error("schema", f"{split} x", f"largest {what}, first too large in row {row}", found, largest, look)
+
+
+def _num_blank(x: Array, card: Card) -> int:
+    """Examples that are the same value all over; 0 for symbols, where that can be meant."""
+    if card.layout == "symbols":
+        return 0
+    flat = x.reshape(len(x), -1)
+    return int((flat.min(axis=1) == flat.max(axis=1)).sum())
+
+
+def _ranges(blank: dict[str, int], duplicates: Duplicates, card: Card) -> Iterator[Finding]:
+    for split, num_blank in blank.items():
+        num = card.num_examples(split)
+        if num_blank == num:
+            yield error("ranges", f"{split} x", "examples of one value all over", num, 0, "no training can use them")
+        elif num_blank > LARGEST_BLANK_SHARE * num:
+            statistic, advice = "share of examples of one value all over", "look at them; a file may be damaged"
+            yield warning("ranges", f"{split} x", statistic, num_blank / num, LARGEST_BLANK_SHARE, advice)
+    if 0 < duplicates.repeated == card.num_examples("train") - 1:
+        yield error("ranges", "train x", "different examples", 1, "2 and more", "nothing can be learned from one input")
+
+
+def _labels(counts: Mapping[str, Array], card: Card) -> Iterator[Finding]:
+    """Classes that are missing or rare. Symbols may be: text has rare ones."""
+    known, classes = counts["train"] > 0, label_names(card)
+    unwelcome = error if card.classes else warning
+    for split in SPLITS[1:]:
+        unseen = (counts[split] > 0) & ~known
+        if unseen.any():
+            what = f"{'labels' if card.classes else 'symbols'} that train lacks"
+            advice = "deal the examples out anew, so that train has some of each"
+            yield unwelcome("labels", split, what, _shown(classes, unseen), "none", advice)
+    if not card.classes:
+        return
+    if not known.all():
+        advice = "add examples, or take the class out of the list"
+        yield error("labels", "train", "classes without an example", _shown(classes, ~known), "none", advice)
+    elif counts["train"].max() > LARGEST_IMBALANCE * counts["train"].min():
+        ratio = float(counts["train"].max() / counts["train"].min())
+        advice = "accuracy will say little of the rare classes: gate on macro_f1"
+        yield warning("labels", "train", "largest class / smallest class", ratio, LARGEST_IMBALANCE, advice)
+    if (counts["test"] == 0).any():
+        missing = _shown(classes, counts["test"] == 0)
+        yield warning("labels", "test", "classes without an example", missing, "none", "no score says anything of them")
+
+
+def _shifts(shifts: dict[str, float], counts: Mapping[str, Array], card: Card) -> Iterator[Finding]:
+    num = {split: card.num_examples(split) for split in SPLITS}
+    for split, shift in shifts.items():
+        allowed = allowed_psi(num["train"], num[split], len(counts["train"]))
+        if shift > allowed:
+            advice = "its scores say little about data like train's: deal the examples out anew"
+            yield warning("labels", split, "shares of the labels against train (PSI)", shift, allowed, advice)
+
+
+def _repeated(duplicates: Duplicates, card: Card) -> Iterator[Finding]:
+    share = duplicates.repeated / card.num_examples("train")
+    if share > LARGEST_REPEATED_SHARE:
+        advice = "they count double; drop them if that is not meant"
+        yield warning(
+            "duplicates", "train x", "share of examples that repeat another", share, LARGEST_REPEATED_SHARE, advice
+        )
+
+
+def _leaks(duplicates: Duplicates, card: Card, imported: bool) -> Iterator[Finding]:
+    for overlap in duplicates.overlaps:
+        if overlap.rows and (card.disjoint or imported):
+            row, earlier_row = overlap.rows
+            found = f"examples that {overlap.earlier} holds too, first row {row} = {overlap.earlier} row {earlier_row}"
+            advice = f"take them out of one of the two: {overlap.split} measures nothing on what was trained on"
+            unwelcome = error if card.disjoint else warning
+            yield unwelcome("duplicates", f"{overlap.split} x", found, overlap.count, 0, advice)
+
+
+def _shown(classes: list[str], chosen: Array) -> str:
+    found = [name for name, taken in zip(classes, chosen, strict=True) if taken]
+    return ", ".join(found[:NAMES_SHOWN]) + (
+        f" and {len(found) - NAMES_SHOWN} more" if len(found) > NAMES_SHOWN else ""
+    )
