@@ -15,9 +15,9 @@ from rich.table import Table
 
 from benchmarks.measuring import ROOT, Row
 
-COMPARISONS = ("generation", "training", "memory", "startup")
+COMPARISONS = ("generation", "training", "memory", "startup", "serving")
 RESULTS_FILE = ROOT / "benchmarks" / "results.json"
-PACKAGES = ("numpy", "tensorflow", "keras", "dvc", "onnxruntime")
+PACKAGES = ("numpy", "tensorflow", "keras", "dvc", "mlflow", "onnxruntime")
 VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 console = Console()
 

@@ -35,3 +35,21 @@ def repeat(
     from pipeline.repeat import repeat as run
 
     run(variant, seeds, new_data)
+
+
+@app.command(rich_help_panel=USE)
+def serve(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="DATASET[@ALIAS]", help="A registered model; @champion if nothing else, or /VERSION."),
+    ],
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 is any free one.")] = 8000,
+    max_megabytes: Annotated[
+        int, typer.Option("--max-megabytes", min=1, help="Larger requests are refused, unread.")
+    ] = 10,
+) -> None:
+    """Answer requests over HTTP with a dataset's registered model, until Ctrl-C."""
+    from pipeline.tracking.serving import serve as run
+
+    run(model, host, port, max_megabytes)

@@ -7,6 +7,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 
+from pipeline.errors import UserError
 from pipeline.runtime import Export
 
 
@@ -20,8 +21,14 @@ class ServedExport(mlflow.pyfunc.PythonModel):
         self.export = Export(Path(context.artifacts["export"]))
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """One row per example."""
-        answers = self.export.answer(np.asarray(model_input))
+        """One row per example; what does not fit raises MLflow's error for it, which its server answers with 400."""
+        try:
+            inputs = self.export.accept(np.asarray(model_input))
+        except UserError as error:
+            raise mlflow.MlflowException.invalid_parameter_value(str(error)) from None
+        # Batch by batch: a request of thousands of images needs the memory of a few.
+        outputs = self.export.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None)
+        answers = self.export.task.readable(outputs, self.export.manifest.description)
         return pd.DataFrame([{name: answer[name] for name in self.export.task.COLUMNS} for answer in answers])
 
 
