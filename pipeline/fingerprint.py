@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.config import VariantBlock
+from pipeline.blocks import VariantBlock
 from pipeline.dataset import Card
 from pipeline.errors import UserError
 from pipeline.files import read_model, sha256, write_json

@@ -23,7 +23,7 @@ from pipeline.views import ExampleSpec, View, open_view
 if TYPE_CHECKING:
     import keras
 
-    from pipeline.config import VariantBlock
+    from pipeline.blocks import VariantBlock
     from pipeline.places import Places
     from pipeline.training import Training
 

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import DatasetBlock, VariantBlock, dataset_block, load_params, variant_block
+from pipeline.blocks import DatasetBlock, VariantBlock
+from pipeline.config import dataset_block, load_params, variant_block
 from pipeline.dataset import read_card
 from pipeline.errors import UserError
 from pipeline.files import write_json

@@ -16,7 +16,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from pipeline.config import VariantBlock, dataset_block, derived_block, load_params, variant_block
+from pipeline.blocks import VariantBlock
+from pipeline.config import dataset_block, derived_block, load_params, variant_block
 from pipeline.dataset import Array, Card, Dataset
 from pipeline.network import network_spec
 from pipeline.plugins import load_plugin, plugin_names

@@ -255,7 +255,7 @@ def write_project(folder: Path) -> Project:
 
 def accept_as_it_is(project: Project) -> None:
     """Accept the import `own`, as somebody must before anything goes on; what was imported for that is taken away."""
-    from pipeline.data_summary import reference_path, summarise, write_reference
+    from pipeline.checking.summary import reference_path, summarise, write_reference
     from pipeline.dataset import Dataset
     from pipeline.formats.arrays import Parameters
     from pipeline.stages.ingest import ingest

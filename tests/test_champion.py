@@ -343,7 +343,7 @@ def test_a_file_that_is_behind_the_store_undoes_nothing(digits: Project, cli: Cl
 
 KILLED = """
 import os, signal, sys
-from pipeline import champion
+from pipeline.promotion import champion
 from pipeline.tracking.registry import Registry
 Registry.crown = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 champion.promote(sys.argv[1])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from found import DRAWINGS, Drawing, label, marked
 
-from pipeline.data_checks import check_dataset
-from pipeline.data_findings import DataChecks, Finding
+from pipeline.checking.content import check_dataset
+from pipeline.checking.findings import DataChecks, Finding
 from pipeline.dataset import SPLITS, Dataset, Description, save_dataset
 
 CLASSES = ["left", "right"]

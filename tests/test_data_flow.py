@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from project import IMAGE, MEMORY, Project
 
-from pipeline.data_summary import data_hash, read_reference, reference_path, write_reference
+from pipeline.checking.summary import data_hash, read_reference, reference_path, write_reference
 from pipeline.dataset import read_card
 from pipeline.fingerprint import read_record
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.accept import accept
-from pipeline.data_findings import Finding
-from pipeline.data_summary import BINS, features, read_reference, reference_path, summarise, write_reference
+from pipeline.checking.accept import accept
+from pipeline.checking.drift import compare
+from pipeline.checking.findings import Finding
+from pipeline.checking.stability import PSI_LIMIT, allowed_psi, psi
+from pipeline.checking.summary import BINS, features, read_reference, reference_path, summarise, write_reference
 from pipeline.dataset import Card, Dataset, Description, save_dataset
-from pipeline.drift import compare
 from pipeline.errors import StageFailure, UserError
-from pipeline.stability import PSI_LIMIT, allowed_psi, psi
 
 SIZES = {"train": 500, "validation": 60, "test": 60}
 

@@ -31,7 +31,7 @@ CHECKS = {"check_generated": "datasets", "check_imported": "imports", "check_der
 SECTIONS = {kind: section for kind, (section, _, _) in KINDS.items()} | CHECKS
 STAGE_FILES = {kind: kind for kind in (*KINDS, "report")} | {"import": "ingest"} | dict.fromkeys(CHECKS, "check_data")
 # Presentation and reading: no default that matters lives there, so no stage depends on them.
-NOT_FOLLOWED = ("cli", "config", "errors", "plugins", "progress", "tracking", "training_bar")
+NOT_FOLLOWED = ("blocks", "cli", "config", "errors", "plugins", "progress", "tracking", "training_bar")
 TEMPLATE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 WITH_PLUGINS = [(kind, plugin) for kind, (_, room, _) in KINDS.items() for plugin in plugin_names(room)]
 

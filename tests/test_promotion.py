@@ -10,7 +10,7 @@ from found import VARIANTS, Case, label
 from pipeline.config import load_params
 from pipeline.dataset import Array
 from pipeline.plugins import load_plugin, plugin_names
-from pipeline.promotion import RESAMPLES, Comparison, compare, is_leaner, resample, swap
+from pipeline.promotion.rule import RESAMPLES, Comparison, compare, is_leaner, resample, swap
 from pipeline.tasks.classification import metric_of
 
 EXAMPLES, PAIRS = 1_000, 200

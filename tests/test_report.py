@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from project import CLIP, IMAGE, MEMORY, ROOT, VARIANTS, Project
 
+from pipeline.checking.findings import DataChecks, Drift, error, warning
 from pipeline.config import load_params
-from pipeline.data_findings import DataChecks, Drift, error, warning
 from pipeline.errors import UserError
 from pipeline.stages.evaluate import passes, share
 from pipeline.stages.report import COLUMNS, put_into, report

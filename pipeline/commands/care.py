@@ -44,8 +44,8 @@ def repro(
 def accept_data(name: Name) -> None:
     """Make an import as it is here the version that later ones are compared with."""
     from pipeline import config
-    from pipeline.accept import accept
-    from pipeline.summary_table import print_summaries
+    from pipeline.checking.accept import accept
+    from pipeline.checking.summary_table import print_summaries
 
     config.import_block(name)
     path = accept(name, print_summaries)

@@ -9,13 +9,13 @@ from pipeline.commands.app import CHAMPION, DatasetName, app
 from pipeline.progress import say
 
 if TYPE_CHECKING:
-    from pipeline.decisions import Candidate, Decision, Reign
+    from pipeline.promotion.decisions import Candidate, Decision, Reign
 
 
 @app.command(rich_help_panel=CHAMPION)
 def promote(dataset: DatasetName) -> None:
     """Compare all scored variants with the champion; give its place to one that is better beyond doubt."""
-    from pipeline.champion import promote as run
+    from pipeline.promotion.champion import promote as run
 
     decision = run(dataset)
     for candidate in decision.candidates:
@@ -31,7 +31,7 @@ def promote(dataset: DatasetName) -> None:
 @app.command(rich_help_panel=CHAMPION)
 def rollback(dataset: DatasetName) -> None:
     """Give the champion's place back to the model that held it before."""
-    from pipeline.champion import rollback as run
+    from pipeline.promotion.champion import rollback as run
 
     decision = run(dataset)
     say(f"rollback {dataset}: {decision.reason}; {_where(decision)}")
@@ -44,8 +44,8 @@ def history(
 ) -> None:
     """Say who was champion of a dataset, from when to when, and why."""
     from pipeline import config
-    from pipeline.champion import check_dataset
-    from pipeline.decisions import decisions_file, read_decisions, reigns
+    from pipeline.promotion.champion import check_dataset
+    from pipeline.promotion.decisions import decisions_file, read_decisions, reigns
 
     check_dataset(dataset, config.load_params())
     found = reigns(read_decisions(dataset))
@@ -72,7 +72,7 @@ def _numbers(candidate: "Candidate") -> str:
 
 
 def _where(decision: "Decision") -> str:
-    from pipeline.decisions import decisions_file
+    from pipeline.promotion.decisions import decisions_file
 
     dataset, champion = decision.dataset, decision.champion_after
     alias = f"models:/{dataset}@champion is version {champion.version}" if champion else "no champion"

@@ -52,12 +52,12 @@ def derive(name: Name) -> None:
 def check_data(name: Name) -> None:
     """Check a dataset before anything is trained on it; write reports/data/NAME."""
     from pipeline import config
-    from pipeline.data_findings import checks_folder
-    from pipeline.data_summary import reference_path
-    from pipeline.failed_checks import drop_failure, keep_failure
+    from pipeline.checking.failed import drop_failure, keep_failure
+    from pipeline.checking.findings import checks_folder
+    from pipeline.checking.summary import reference_path
+    from pipeline.checking.summary_table import print_summaries
     from pipeline.stages.check_data import check_data as run
     from pipeline.stages.check_data import failure
-    from pipeline.summary_table import print_summaries
 
     imported, limit = config.drift_limit(name)
     reports = checks_folder(name)
@@ -156,8 +156,8 @@ def report(
 def make_report(undone: Collection[str] = ()) -> None:
     """Write the page and the table, without the variants `undone`; say where they are."""
     from pipeline import config
-    from pipeline.data_findings import checks_folder, read_checks
-    from pipeline.failed_checks import read_failure
+    from pipeline.checking.failed import read_failure
+    from pipeline.checking.findings import checks_folder, read_checks
     from pipeline.stages.report import report as run
 
     params = config.load_params()

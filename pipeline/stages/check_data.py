@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.data_checks import check_dataset
-from pipeline.data_findings import CHECKS_FILE, PASSED_FILE, DataChecks, Finding, error
-from pipeline.data_summary import DataSummary, data_hash, read_reference, summarise
+from pipeline.checking.content import check_dataset
+from pipeline.checking.drift import compare
+from pipeline.checking.findings import CHECKS_FILE, PASSED_FILE, DataChecks, Finding, error
+from pipeline.checking.stability import PSI_LIMIT
+from pipeline.checking.summary import DataSummary, data_hash, read_reference, summarise
 from pipeline.dataset import Dataset
-from pipeline.drift import compare
 from pipeline.errors import StageFailure
 from pipeline.files import write_json
-from pipeline.stability import PSI_LIMIT
 
 Show = Callable[[DataSummary | None, DataSummary], None]
 

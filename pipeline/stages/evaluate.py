@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import figures
-from pipeline.config import VariantBlock
+from pipeline.blocks import VariantBlock
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import VariantBlock
+from pipeline.blocks import VariantBlock
 from pipeline.dataset import Array
 from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_folder, write_json

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from pipeline.data_findings import DataChecks
+from pipeline.checking.findings import DataChecks
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder
 from pipeline.places import FIGURES_FOLDER, read_evaluation

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import pandas as pd
 
 from pipeline.batches import Batches
+from pipeline.blocks import VariantBlock
 from pipeline.checkpoint import Fitted, checkpoint_of
-from pipeline.config import VariantBlock
 from pipeline.dataset import Dataset
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json

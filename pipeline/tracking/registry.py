@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.candidates import Scored, read_statistics
 from pipeline.dataset import Array
-from pipeline.decisions import Holder
 from pipeline.errors import UserError
 from pipeline.places import STATISTICS_FILE
+from pipeline.promotion.candidates import Scored, read_statistics
+from pipeline.promotion.decisions import Holder
 from pipeline.tracking.model import EXPORT
 from pipeline.tracking.runs import (
     EVALUATION_FOLDER,

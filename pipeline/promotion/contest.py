@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.candidates import PASSED, Scored
-from pipeline.config import PromotionBlock
+from pipeline.blocks import PromotionBlock
 from pipeline.dataset import Array, Dataset
-from pipeline.decisions import Candidate, Decision, Holder
 from pipeline.errors import UserError
 from pipeline.progress import progress_bar, say
-from pipeline.promotion import Comparison, compare, is_leaner
+from pipeline.promotion.candidates import PASSED, Scored
+from pipeline.promotion.decisions import Candidate, Decision, Holder
+from pipeline.promotion.rule import Comparison, compare, is_leaner
 from pipeline.runtime import Export, megabytes
 from pipeline.scoring import answer_test, latencies_ms, test_examples
 

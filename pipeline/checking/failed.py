@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.data_findings import DataChecks
-from pipeline.data_summary import data_hash, reference_path
+from pipeline.checking.findings import DataChecks
+from pipeline.checking.summary import data_hash, reference_path
 from pipeline.dataset import CARD_FILE, read_card
 from pipeline.files import read_model, sha256, write_json
 

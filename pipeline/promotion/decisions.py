@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.config import PromotionBlock
+from pipeline.blocks import PromotionBlock
 from pipeline.errors import UserError
 from pipeline.files import whole_file
-from pipeline.promotion import Comparison
+from pipeline.promotion.rule import Comparison
 
 FOLDER = Path("reports", "promotions")
 Action = Literal["promoted", "kept", "rolled back", "restored"]

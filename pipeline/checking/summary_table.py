@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE
 from rich.table import Table
 
-from pipeline.data_summary import DataSummary
+from pipeline.checking.summary import DataSummary
 from pipeline.dataset import SPLITS
 from pipeline.progress import console
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.data_checks import check_dataset
-from pipeline.data_summary import read_reference, reference_path, summarise, write_reference
+from pipeline.checking.content import check_dataset
+from pipeline.checking.summary import read_reference, reference_path, summarise, write_reference
 from pipeline.dataset import CARD_FILE, Dataset
 from pipeline.errors import UserError
 from pipeline.stages.check_data import Show, failure

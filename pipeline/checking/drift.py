@@ -1,9 +1,9 @@
 """An import against the version of it that was accepted: has what is to be learned from become something else?"""
 
-from pipeline.data_findings import DIGITS, Drift, Finding, error
-from pipeline.data_summary import DataSummary
+from pipeline.checking.findings import DIGITS, Drift, Finding, error
+from pipeline.checking.stability import allowed_psi, psi
+from pipeline.checking.summary import DataSummary
 from pipeline.dataset import SPLITS
-from pipeline.stability import allowed_psi, psi
 
 LEAST_SHARE = 0.5
 NAMES_SHOWN = 10

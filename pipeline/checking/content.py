@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from pipeline.data_findings import DIGITS, DataChecks, Finding, error, warning
-from pipeline.data_summary import label_counts, label_names
+from pipeline.checking.duplicates import Duplicates, find_duplicates
+from pipeline.checking.findings import DIGITS, DataChecks, Finding, error, warning
+from pipeline.checking.stability import allowed_psi, psi
+from pipeline.checking.summary import label_counts, label_names
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
-from pipeline.duplicates import Duplicates, find_duplicates
 from pipeline.formats.arrays import LAYOUTS
-from pipeline.stability import allowed_psi, psi
 
 LARGEST_BLANK_SHARE = 0.01
 LARGEST_REPEATED_SHARE = 0.05

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from pipeline.candidates import scored_variants
 from pipeline.config import dataset_names, load_params, promotion_block
-from pipeline.contest import Contest
 from pipeline.dataset import Dataset
-from pipeline.decisions import (
+from pipeline.errors import UserError, choices
+from pipeline.places import project_root
+from pipeline.progress import say
+from pipeline.promotion.candidates import scored_variants
+from pipeline.promotion.contest import Contest
+from pipeline.promotion.decisions import (
     Action,
     Decision,
     Holder,
@@ -26,9 +29,6 @@ from pipeline.decisions import (
     read_decisions,
     rolled_back,
 )
-from pipeline.errors import UserError, choices
-from pipeline.places import project_root
-from pipeline.progress import say
 from pipeline.tracking.runs import git_commit
 
 if TYPE_CHECKING:

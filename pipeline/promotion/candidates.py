@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import UPPER_BOUNDS, PromotionBlock
+from pipeline.blocks import PromotionBlock
+from pipeline.config import UPPER_BOUNDS
 from pipeline.dataset import Array, Card
 from pipeline.errors import UserError
 from pipeline.fingerprint import TrainingRecord, hash_export, read_record
