@@ -3,6 +3,7 @@
 PORT ?= 5000
 JOBS ?= 1
 TEST_JOBS ?= 2
+export REVISION ?= HEAD
 # --upgrade takes the newest versions that pyproject.toml allows; without it only what must change changes.
 LOCK_FLAGS ?=
 
@@ -21,7 +22,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help check repro ui verify test test-full faults bench format lock clean
+.PHONY: help check repro retrain compare smoke prune ui verify test test-full faults bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +35,18 @@ check: $(INSTALLED) ## say within seconds whether params.yaml holds together
 repro: check ## make every result that is missing or out of date (JOBS=1)
 	@python -m pipeline repro --jobs $(JOBS)
 	@echo "Results: report/index.html and report/results.md. Runs, curves and models: make ui"
+
+retrain: $(INSTALLED) ## what a runner calls on schedule: pull, update imports, repro, promote, reports/retrain.md (JOBS=1)
+	@python -m pipeline retrain --jobs $(JOBS)
+
+compare: $(INSTALLED) ## scores and parameters that differ from a commit, as Markdown (REVISION=HEAD)
+	@python -m pipeline compare "$$REVISION"
+
+smoke: $(INSTALLED) ## the whole pipeline in a small form, in a copy that is thrown away (JOBS=1)
+	@python -m pipeline smoke --jobs $(JOBS)
+
+prune: $(INSTALLED) ## remove what variants and datasets that are gone from params.yaml left behind
+	@python -m pipeline prune
 
 ui: $(INSTALLED) ## show all runs in MLflow (PORT=5000)
 	@if [ -n "$$MLFLOW_TRACKING_URI" ]; then \

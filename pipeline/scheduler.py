@@ -12,13 +12,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 from threading import Event
+from types import MappingProxyType
 from typing import Any, NamedTuple, TextIO
 
 import psutil
@@ -37,13 +38,20 @@ EVERYTHING = "all"
 
 
 class Outcome(NamedTuple):
-    """code: 0 when all is made, 1 when a stage failed, 130 after Ctrl-C. undone: stages whose earlier outputs stand."""
+    """code: 0 when all is made, 1 when a stage failed, 130 after Ctrl-C. undone: stages whose earlier outputs stand.
+
+    Of stages that ran apart, each with a log of its own: seconds by stage, the reason by stage that failed, and those
+    that were left out because of them.
+    """
 
     code: int
     undone: list[str]
+    seconds: Mapping[str, float] = MappingProxyType({})
+    failed: Mapping[str, str] = MappingProxyType({})
+    left_out: Sequence[str] = ()
 
 
-def repro(targets: Sequence[str], jobs: int, force: bool = False) -> Outcome:
+def repro(targets: Sequence[str], jobs: int, force: bool = False, apart: bool = False) -> Outcome:
     """Make the stages `targets` and all they need; everything where no target or `all` is named.
 
     A stage that fails stops only those that need it, and its earlier outputs are put back. Afterwards dvc.lock holds
@@ -53,6 +61,7 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False) -> Outcome:
         targets: names of stages (`train@memory`) or of groups of them (`train`).
         jobs: how many stages may run at a time; they divide the CPU cores, and the GPUs where there are several.
         force: run them even where nothing changed.
+        apart: run each as a process of its own also where `jobs` is 1.
 
     Raises:
         UserError: dvc.yaml cannot be read, or has no such stage.
@@ -67,22 +76,24 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False) -> Outcome:
         with Repo(_wait_for_lock=True) as repo:
             for line in mend(repo):
                 print(line, flush=True)
-            _check_names(names, stage_names(repo))
+            check_names(names, stage_names(repo))
             keep(repo)
             earlier = Earlier(repo)
-            code = _one_by_one(repo, names, force) if jobs == 1 else _side_by_side(repo, names, jobs, force)
-            undone = earlier.put_back() if code else []
+            together = jobs == 1 and not apart
+            outcome = _one_by_one(repo, names, force) if together else _side_by_side(repo, names, jobs, force)
+            undone = earlier.put_back() if outcome.code else []
             if undone:
                 print(f"as they were before: the outputs of {', '.join(undone)}", flush=True)
             for name in tidy(repo):
                 print(f"dvc.lock: dropped {name}, which dvc.yaml no longer has")
             keep(repo)
-            return Outcome(code, undone)
+            return outcome._replace(undone=undone)
     except DvcException as error:
         raise UserError(str(error)) from error
 
 
-def _check_names(found: list[str], stages: list[str]) -> None:
+def check_names(found: Sequence[str], stages: list[str]) -> None:
+    """Refuse, with a `UserError`, what is neither a stage nor a group of stages."""
     groups = {stage.partition("@")[0] for stage in stages}
     for name in found:
         if name not in {*stages, *groups}:
@@ -91,27 +102,27 @@ def _check_names(found: list[str], stages: list[str]) -> None:
             raise UserError(f"dvc.yaml: no stage {name!r}; {choices(name, nearest or groups)}")
 
 
-def _one_by_one(repo: Any, targets: list[str], force: bool) -> int:
+def _one_by_one(repo: Any, targets: list[str], force: bool) -> Outcome:
     with _asked_to_stop() as stop:
         process = _dvc(repo, ["--keep-going", *["--force"] * force, *targets], {})
         while process.poll() is None and not stop.wait(POLL_SECONDS):
             pass
         if stop.is_set():
             _end_whole(repo, [process])
-            return INTERRUPTED
-    return int(process.returncode != 0)
+            return Outcome(INTERRUPTED, [])
+    return Outcome(int(process.returncode != 0), [])
 
 
-def _side_by_side(repo: Any, targets: list[str], jobs: int, force: bool) -> int:
+def _side_by_side(repo: Any, targets: list[str], jobs: int, force: bool) -> Outcome:
     run = _Run(repo, _plan(repo, targets, force), _shares(jobs), force)
     with _asked_to_stop() as stop:
         while run.advance() and not stop.wait(POLL_SECONDS):
             pass
         if stop.is_set():
             _end_whole(repo, [job.process for job in run.jobs.values()])
-            return INTERRUPTED
+            return Outcome(INTERRUPTED, [])
     run.summarise()
-    return int(bool(run.failed))
+    return Outcome(int(bool(run.failed)), [], run.seconds, run.failed, run.skipped)
 
 
 @dataclass
@@ -188,7 +199,8 @@ class _Run:
         self.jobs: dict[str, _Job] = {}
         self.unchanged: set[str] = set()
         self.made: set[str] = set()
-        self.failed: list[str] = []
+        self.seconds: dict[str, float] = {}
+        self.failed: dict[str, str] = {}
         self.skipped: list[str] = []
 
     def advance(self) -> bool:
@@ -227,7 +239,7 @@ class _Run:
     def _finish(self, name: str) -> None:
         job = self.jobs.pop(name)
         self.shares.append(job.share)
-        seconds = time.monotonic() - job.started
+        seconds = self.seconds[name] = time.monotonic() - job.started
         text = job.log.read_text(encoding="utf-8", errors="replace")
         lines = [line.rstrip() for line in LINE_BREAK.split(text) if line.strip()]
         if job.process.returncode == 0:
@@ -235,7 +247,7 @@ class _Run:
             last = lines[-1] if lines else "no run needed: unchanged, or taken from the cache"
             print(f"done   {name} in {seconds:.0f} s: {last}", flush=True)
         else:
-            self.failed.append(name)
+            self.failed[name] = _reason(lines)
             print(f"FAILED {name} after {seconds:.0f} s; the end of {LOGS / job.log.name}:", flush=True)
             for line in lines[-LINES_OF_A_FAILURE:]:
                 print(f"       {line}", flush=True)
@@ -249,6 +261,13 @@ class _Run:
         print(f"{counts}, {len(self.failed)} failed: {', '.join(self.failed)}")
         if self.skipped:
             print(f"left out, as they need these: {', '.join(self.skipped)}")
+
+
+def _reason(lines: list[str]) -> str:
+    """The line of a failed stage's log that says why: the last of ours, or else the last that is not DVC's."""
+    ours = [line for line in lines if line.startswith(("error: ", "failed: "))]
+    others = [line for line in lines if not line.startswith("ERROR: ")]
+    return (ours or others or lines or ["its log is empty"])[-1]
 
 
 def _dvc(

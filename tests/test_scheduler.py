@@ -83,13 +83,23 @@ def test_a_failure_stops_only_what_needs_it(project, capfd):
     assert repro(["end"], jobs=2).code == 0
 
 
+def test_stages_that_run_apart_say_how_long_they_took_and_why_they_failed(project):
+    write_project(copies="abc", command="sh -c 'echo no ${item} >&2; test ${item} != c && cp root.txt ${item}.txt'")
+    outcome = repro([], jobs=1, apart=True)
+    assert outcome.code == 1
+    assert set(outcome.seconds) == {"root", "copy@a", "copy@b", "copy@c"}
+    assert all(seconds > 0 for seconds in outcome.seconds.values())
+    assert outcome.failed == {"copy@c": "no c"}
+    assert outcome.left_out == ["end"]
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_a_failed_stage_had_made_is_put_back(project, jobs, capfd):
     assert repro([], jobs=1).code == 0
     lock = Path("dvc.lock").read_bytes()
     write_project(command="sh -c 'test ${item} != c && cp root.txt ${item}.txt'")
     Path("start.txt").write_text("second start\n")
-    assert repro([], jobs=jobs) == (1, ["copy@c"])
+    assert repro([], jobs=jobs)[:2] == (1, ["copy@c"])
     assert "as they were before: the outputs of copy@c" in capfd.readouterr().out
     assert Path("c.txt").read_text() == "start\n" and Path("b.txt").read_text() == "second start\n"
 
@@ -98,7 +108,7 @@ def test_what_a_failed_stage_had_made_is_put_back(project, jobs, capfd):
     assert repro([], jobs=1).code == 0
     assert Path("dvc.lock").read_bytes() == lock
     Path("dvc.yaml").write_text(Path("dvc.yaml").read_text().replace("cmd: cat", "cmd: false && cat"))
-    assert repro([], jobs=jobs) == (1, ["end"])  # whose output is not in DVC's cache
+    assert repro([], jobs=jobs)[:2] == (1, ["end"])  # whose output is not in DVC's cache
     assert Path("end.txt").read_text() == "start\n" * len(COPIES)
 
 

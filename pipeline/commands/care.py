@@ -1,6 +1,7 @@
 """Commands that make everything, and look after it."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -34,10 +35,88 @@ def repro(
     """Make what is missing or out of date: `dvc repro`, side by side where stages do not need each other."""
     from pipeline.scheduler import repro as run
 
-    code, undone = run(targets or [], jobs, force)
-    if code == 1 and not set(targets or []) - {"all"}:  # DVC leaves out a report that needs what failed
+    outcome = run(targets or [], jobs, force)
+    _report_on_the_rest(outcome.code, outcome.undone, targets or [])
+    sys.exit(outcome.code)
+
+
+def _report_on_the_rest(code: int, undone: list[str], targets: Sequence[str]) -> None:
+    """DVC leaves out a report that needs what failed: make it without."""
+    if code == 1 and not set(targets) - {"all"}:
         make_report(undone={name.partition("@")[2] for name in undone})
-    sys.exit(code)
+
+
+@app.command(rich_help_panel=CARE)
+def retrain(
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", envvar="RETRAIN_TARGETS", help="A stage or group of stages; all if none is named."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", envvar="RETRAIN_SETTINGS", help="Change params.yaml first."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Independent stages side by side.")] = 1,
+) -> None:
+    """Retrain what data, parameters or code changed since; choose champions; write reports/retrain.md.
+
+    Pulls from DVC's remote where one is configured and updates imports first. Where nothing changed, nothing is done
+    or written. --target and --set may be repeated: --set variants.memory_lstm.training.steps=400.
+
+    Exit codes: 0 all done, or nothing to do; 1 something failed, the rest was finished and the report names it; 2 a
+    mistake in what was asked for or in params.yaml, nothing was changed; 130 interrupted.
+    """
+    from pipeline.retraining import retrain as run
+
+    found = run(target or [], settings or [], jobs)
+    if not (found.changed or found.code or found.updated):
+        say("retrain: nothing changed, so there was nothing to do; reports/retrain.md is that of the last time")
+        return
+
+    from pipeline.comparison import compare as compare_with
+    from pipeline.retraining_report import REPORT, headline, write_report
+
+    _report_on_the_rest(found.outcome.code, found.outcome.undone, found.targets)
+    write_report(found, compare_with("HEAD"))
+    say(f"retrain: {headline(found)}; read {REPORT}")
+    sys.exit(found.code)
+
+
+@app.command(rich_help_panel=CARE)
+def compare(
+    revision: Annotated[str, typer.Argument(help="A commit, branch or tag.")] = "HEAD",
+) -> None:
+    """Print, as Markdown, the scores and parameters that differ from a commit."""
+    from pipeline.comparison import as_markdown
+    from pipeline.comparison import compare as run
+
+    print(as_markdown(run(revision), f"`{revision}`"))
+
+
+@app.command(rich_help_panel=CARE)
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+) -> None:
+    """Remove what variants and datasets that params.yaml no longer has left: in dvc.lock, data/, models/, reports/."""
+    from pipeline.pruning import prune as run
+
+    num_removed = run(dry_run)
+    if not num_removed:
+        say("prune: nothing to remove")
+    elif dry_run:
+        say(f"prune: would remove {num_removed}; to do so: python -m pipeline prune")
+    else:
+        say(f"prune: removed {num_removed}; DVC's cache keeps the data until dvc gc -w drops what is not used here")
+
+
+@app.command(rich_help_panel=CARE)
+def smoke(
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Independent stages side by side.")] = 1,
+) -> None:
+    """Run the whole pipeline, every dataset and variant in a small form, in a copy that is thrown away."""
+    from pipeline.smoke import smoke as run
+
+    say(f"smoke: {run(jobs)}")
 
 
 @app.command(rich_help_panel=CARE)
