@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import warnings
 from functools import cache
 from pathlib import Path
@@ -36,9 +37,19 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
+def experiment_name() -> str:
+    """The experiment that runs belong to."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+
 def unusable(error: Exception) -> str:
     """What to say of a store that cannot be reached, or is none."""
-    return f"MLflow at {tracking_uri()} cannot be used ({' '.join(str(error).split())[:160]})"
+    return without_password(f"MLflow at {tracking_uri()} cannot be used ({' '.join(str(error).split())[:160]})")
+
+
+def without_password(text: str) -> str:
+    """`text` with the user and password of every address in it left out."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "...@", text)
 
 
 @cache
@@ -49,7 +60,7 @@ def connect() -> "tuple[MlflowClient, str]":
     mlflow.set_tracking_uri(uri)
     with FileLock(project_root() / ".cadence" / "mlflow.lock", mode=0o644):
         client = mlflow.MlflowClient(uri)
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+        name = experiment_name()
         found = client.get_experiment_by_name(name)
         if found is None:
             beside = Path(uri.removeprefix("sqlite:///")).absolute().parent / "mlartifacts"
