@@ -122,6 +122,7 @@ def mlflow_server(database: str, folder: Path) -> Iterator[str]:
     command = [Path(sys.executable).with_name("mlflow"), "server", "--app-name", "basic-auth", "--workers", "2"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--serve-artifacts"]
     command += ["--artifacts-destination", folder / "artifacts"]
+    command += ["--uvicorn-opts", "--timeout-worker-healthcheck=120"]  # else slow starters are killed
     with running(command, lambda: is_open(port), folder / "server.log", cwd=folder, env=environment):
         yield f"http://127.0.0.1:{port}"
 
@@ -145,7 +146,8 @@ def sshd(home: Path) -> Iterator[Login]:
         (keys / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
         shutil.copy(keys / "id_ed25519.pub", folder / "authorized_keys")
         (folder / "config").write_text(
-            f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
+            # UsePAM: without it an sshd that is not root takes accounts without a password for locked
+            f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM yes\nStrictModes no\n"
             f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\nForceCommand internal-sftp\n"
             "MaxStartups 100\nMaxSessions 100\n"
