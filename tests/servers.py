@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 # PostgreSQL refuses to run as root, and nobody should log in as root: both run as this one where the tests do.
 USER = "nobody" if os.geteuid() == 0 else getpass.getuser()
@@ -50,6 +51,15 @@ def is_open(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+def is_healthy(address: str) -> bool:
+    """Whether a worker answers; the port is open long before."""
+    try:
+        with urlopen(f"{address}/health", timeout=60) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder of USER's; below /tmp, as pytest's own are closed to others. Its path is short, as sockets want it."""
@@ -70,7 +80,7 @@ def running(
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True, **options)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not ready():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
             time.sleep(0.1)
@@ -123,8 +133,9 @@ def mlflow_server(database: str, folder: Path) -> Iterator[str]:
     command += ["--host", "127.0.0.1", "--port", str(port), "--serve-artifacts"]
     command += ["--artifacts-destination", folder / "artifacts"]
     command += ["--uvicorn-opts", "--timeout-worker-healthcheck=120"]  # else slow starters are killed
-    with running(command, lambda: is_open(port), folder / "server.log", cwd=folder, env=environment):
-        yield f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}"
+    with running(command, lambda: is_healthy(address), folder / "server.log", cwd=folder, env=environment):
+        yield address
 
 
 @dataclass(frozen=True)
