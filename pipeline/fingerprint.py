@@ -55,7 +55,7 @@ class TrainingRecord(BaseModel):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the record."""
-        return _hash(self.model_dump())
+        return content_hash(self.model_dump())
 
     @property
     def run_name(self) -> str:
@@ -65,12 +65,12 @@ class TrainingRecord(BaseModel):
     @property
     def data_hash(self) -> str:
         """One hash over all arrays."""
-        return _hash(self.data)
+        return content_hash(self.data)
 
     @property
     def parameters_hash(self) -> str:
         """One hash over all parameters."""
-        return _hash(self.parameters)
+        return content_hash(self.parameters)
 
 
 def make_record(name: str, block: VariantBlock, card: Card, num_parameters: int, backend: str) -> TrainingRecord:
@@ -116,8 +116,9 @@ def hash_code(paths: list[Path], pattern: str = "*.py") -> str:
     """One hash over the contents of files, and of all files of folders that match `pattern`."""
     found = (file for path in paths for file in (path.rglob(pattern) if path.is_dir() else [path]))
     files = sorted(file for file in found if file.is_file())
-    return _hash([[file.name, sha256(file)] for file in files])
+    return content_hash([[file.name, sha256(file)] for file in files])
 
 
-def _hash(content: Any) -> str:
+def content_hash(content: Any) -> str:
+    """SHA-256 of what can be written as JSON, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -102,11 +102,10 @@ def _one(variant: str, block: VariantBlock, drawn: DatasetBlock | None, tracker:
             seed = NEW_DATA_SEED + block.seed
             generate(block.dataset, source, drawn.parameters, seed, drawn.splits.model_dump(), places.dataset)
         train(variant, block, places, tracker, Silent())
-        tracker.exported(read_record(places.trained), export(variant, block, places))
+        tracker.exported(places.trained, export(variant, block, places))
         metrics = evaluate(block, places, Silent())
         found = Evaluation(metrics, read_evaluation(places.reports)[1], places)
-        record, card = read_record(places.exported), read_card(places.dataset)
-        tracker.evaluated(record, card, read_history(places.reports), found)
+        tracker.evaluated(read_record(places.exported), read_history(places.reports), found)
         return metrics
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -203,14 +203,15 @@ class Finished:
 class Store:
     """The runs of a project, read with MLflow's own client."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, experiment: str = "cadence") -> None:
         import mlflow
 
         self.client = mlflow.MlflowClient(uri)
+        self.experiment = experiment
 
     def runs(self, variant: str | None = None) -> list[Any]:
         """All runs of the experiment, oldest first."""
-        experiment = self.client.get_experiment_by_name("cadence")
+        experiment = self.client.get_experiment_by_name(self.experiment)
         found = self.client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
         return [run for run in found if variant in (None, run.data.tags.get("variant"))]
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 WHERE_IT_RAN = {"device", "git.commit", "git.dirty", "dvc.stage", "dvc.experiment"}
 TAGS = WHERE_IT_RAN | {
     *("fingerprint", "variant", "dataset", "model", "seed", "backend", "precision"),
-    *("hash.data", "hash.parameters", "hash.code", "task", "metric", "gate"),
+    *("hash.data", "hash.parameters", "hash.code", "hash.weights", "dvc.data", "task", "metric", "gate"),
     *("stage.train", "stage.export", "stage.evaluate"),
 }
 FINAL = {"score", "ceiling", "share_of_ceiling", "num_parameters", "train_seconds", "latency_ms"}
@@ -210,7 +210,7 @@ def test_sync_rebuilds_every_run_and_a_second_time_changes_nothing(changeable: P
         assert run.data.tags["restored"] == "true"
         assert not WHERE_IT_RAN & set(run.data.tags)
         assert run.data.params == original.data.params
-        for name in ("fingerprint", "hash.data", "hash.parameters", "hash.code", "task", "metric", "gate"):
+        for name in TAGS - WHERE_IT_RAN:
             assert run.data.tags[name] == original.data.tags[name]
         assert run.data.tags["stage.export"] == original.data.tags["stage.export"] == "done"
         scores = {name: value for name, value in original.data.metrics.items() if not name.startswith("system/")}

@@ -98,7 +98,6 @@ def export(name: Variant) -> None:
     """Turn a trained network into ONNX and check it; write models/VARIANT/export."""
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever trained the network: the way to ONNX begins there
     from pipeline import config
-    from pipeline.fingerprint import read_record
     from pipeline.places import Places
     from pipeline.runtime import megabytes
     from pipeline.stages.export import export as run
@@ -107,7 +106,7 @@ def export(name: Variant) -> None:
     block = config.variant_block(name)
     places = Places.of(name, block.dataset)
     difference = run(name, block, places)
-    Tracker().exported(read_record(places.trained), difference)
+    Tracker().exported(places.trained, difference)
     size = megabytes(places.exported)
     say(f"export@{name}: {size * 1e3:,.0f} kB, differs from the network by {difference:.0e} at most; {places.exported}")
 
@@ -130,7 +129,7 @@ def evaluate(name: Variant) -> None:
     from pipeline.tracking.runs import Evaluation, Tracker  # MLflow takes longer to import than scoring takes
 
     found = Evaluation(metrics, read_evaluation(places.reports)[1], places)
-    where = Tracker().evaluated(record, card, read_history(places.reports), found)
+    where = Tracker().evaluated(record, read_history(places.reports), found)
     ceiling = "" if metrics["ceiling"] is None else f" of at most {metrics['ceiling']:.4f}"
     say(
         f"evaluate@{name}: {metrics['metric']} {metrics['score']:.4f}{ceiling}, gate {metrics['gate']}; "

@@ -53,3 +53,26 @@ def serve(
     from pipeline.tracking.serving import serve as run
 
     run(model, host, port, max_megabytes)
+
+
+@app.command(rich_help_panel=USE)
+def lineage(
+    anything: Annotated[
+        str,
+        typer.Argument(
+            metavar="ANYTHING",
+            help="A version (memory/3, memory@champion), run, variant, dataset, commit, or six digits of a hash.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with whole hashes.")] = False,
+) -> None:
+    """Say which data, trainings, runs, versions and commits belong together."""
+    import json
+
+    from pipeline.lineage.show import as_json as to_object
+    from pipeline.lineage.show import as_text
+    from pipeline.lineage.trace import trace
+
+    found = trace(anything)
+    for line in [json.dumps(to_object(found), indent=2)] if as_json else as_text(found):
+        typer.echo(line)

@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from pipeline.dataset import Card, Dataset
+from pipeline.dataset import Dataset
 from pipeline.files import sha256
-from pipeline.fingerprint import TrainingRecord, hash_export
+from pipeline.fingerprint import TrainingRecord, hash_code, hash_export, read_record
+from pipeline.lockfile import dvc_hash
 from pipeline.places import FIGURES_FOLDER, METRICS_FILE, STATISTICS_FILE, Places, task_metrics
 from pipeline.progress import say
 from pipeline.runtime import megabytes
@@ -22,6 +24,8 @@ from pipeline.tracking.store import connect, import_mlflow, unusable
 from pipeline.training import Listener
 
 FINGERPRINT, GROUP = "fingerprint", "repeat"
+# By which `lineage` knows whose weights a training began with, and what dvc.lock says of its data.
+START_HASH, WEIGHTS_HASH, DVC_DATA = "hash.start", "hash.weights", "dvc.data"
 STAGE_DONE, EVALUATION = "stage.", "evaluation."
 # Of the newest evaluation: the export that was scored, the test split, and MLflow's id of the logged model.
 EXPORT_HASH, TEST_HASH, LOGGED_MODEL = "hash.export", "hash.test", "logged_model"
@@ -55,7 +59,7 @@ class Tracker:
         """A new run, with everything known before the first update; finished, failed or killed at the end."""
         run_id: str | None = None
         with self._forgiving():
-            run_id = self._open(record, dataset.card)
+            run_id = self._open(record, dataset)
         try:
             yield [_Curves(self, run_id)] if run_id else []
         except BaseException as error:
@@ -69,32 +73,34 @@ class Tracker:
                 connect()[0].set_tag(run_id, f"{STAGE_DONE}train", "done")
                 self._close(run_id, "FINISHED")
 
-    def exported(self, record: TrainingRecord, largest_difference: float) -> None:
-        """Note that the export was checked."""
+    def exported(self, trained: Path, largest_difference: float) -> None:
+        """Note that the export of what lies in `trained` was checked."""
+        record = read_record(trained)
         with self._forgiving():
             run = find_run(record.fingerprint, self.group)
             if run is not None:
                 connect()[0].set_tag(run.info.run_id, "export.largest_difference", f"{largest_difference:.1e}")
-                mark_exported(run.info.run_id)
+                mark_exported(run.info.run_id, trained)
 
-    def evaluated(self, record: TrainingRecord, card: Card, history: list[dict[str, float]], found: Evaluation) -> str:
+    def evaluated(self, record: TrainingRecord, history: list[dict[str, float]], found: Evaluation) -> str:
         """Add scores, figures and the model to the run of this training; returns a line on where they are."""
         with self._forgiving():
-            log_evaluation(restore_training(record, card, history, self.group), found, with_model=self.group is None)
+            run_id = restore_training(record, Dataset(found.places.dataset), history, self.group)
+            log_evaluation(run_id, found, with_model=self.group is None)
             return f"run {record.run_name} in MLflow"
         return "not tracked (run: python -m pipeline sync, later)"
 
-    def _open(self, record: TrainingRecord, card: Card) -> str:
+    def _open(self, record: TrainingRecord, dataset: Dataset) -> str:
         mlflow = import_mlflow()
         connect()
         mlflow.set_system_metrics_sampling_interval(SECONDS_BETWEEN_SAMPLES)
-        tags = run_tags(record, self.group) | machine_tags(record.backend)
+        tags = run_tags(record, dataset, self.group) | machine_tags(record.backend)
         if self.parent:
             tags["mlflow.parentRunId"] = self.parent
         begun = begun_run(record.fingerprint, self.group)
         options = {"run_id": begun} if begun else {"run_name": record.run_name}
         run = mlflow.start_run(**options, tags=tags, log_system_metrics=True)
-        log_start(run.info.run_id, record, card)
+        log_start(run.info.run_id, record, dataset)
         return str(run.info.run_id)
 
     @staticmethod
@@ -163,7 +169,7 @@ def _runs_of(fingerprint: str, group: str | None) -> list[Any]:
     return [run for run in runs if run.data.tags.get(GROUP) == group]
 
 
-def run_tags(record: TrainingRecord, group: str | None = None) -> dict[str, str]:
+def run_tags(record: TrainingRecord, dataset: Dataset, group: str | None = None) -> dict[str, str]:
     """What every run can be found and grouped by: as true of a restored run as of the first."""
     tags = {
         FINGERPRINT: record.fingerprint,
@@ -177,6 +183,10 @@ def run_tags(record: TrainingRecord, group: str | None = None) -> dict[str, str]
         "hash.parameters": record.parameters_hash,
         "hash.code": record.code,
     }
+    if record.start:
+        tags[START_HASH] = record.start
+    if dataset.card.checksums() == record.data:  # else the data was made again since
+        tags[DVC_DATA] = dvc_hash(dataset.folder)
     return tags | ({GROUP: group} if group else {})
 
 
@@ -191,21 +201,20 @@ def machine_tags(backend: str) -> dict[str, str]:
     }
 
 
-def log_start(run_id: str, record: TrainingRecord, card: Card) -> None:
+def log_start(run_id: str, record: TrainingRecord, dataset: Dataset) -> None:
     """Parameters (only what training depends on) and the dataset as the run's input."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.entities import DatasetInput, InputTag, Param
 
     client, _ = connect()
+    card = dataset.card
     parameters = [Param(name, str(value)) for name, value in _flat(record.parameters).items()]
     parameters.append(Param("num_parameters", str(record.num_parameters)))
     client.log_batch(run_id, params=parameters)
     source = CodeDatasetSource({"source": card.source, "seed": str(card.seed)})
-    dataset = MetaDataset(source, name=card.name, digest=record.data_hash[:8])
-    client.log_inputs(
-        run_id, [DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])]
-    )
+    used = MetaDataset(source, name=card.name, digest=record.data_hash[:8])
+    client.log_inputs(run_id, [DatasetInput(used._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])])
 
 
 def known_points(run_id: str) -> set[tuple[str, int]]:
@@ -232,15 +241,15 @@ def log_curves(run_id: str, history: list[dict[str, float]], known: set[tuple[st
 
 
 def restore_training(
-    record: TrainingRecord, card: Card, history: list[dict[str, float]], group: str | None = None
+    record: TrainingRecord, dataset: Dataset, history: list[dict[str, float]], group: str | None = None
 ) -> str:
     """The run of this training; made again from its outputs, and marked as restored, where the store has none."""
     client, experiment = connect()
     run = find_run(record.fingerprint, group)
     if run is None:
-        tags = run_tags(record, group) | {"restored": "true"}
+        tags = run_tags(record, dataset, group) | {"restored": "true"}
         run = client.create_run(experiment, run_name=record.run_name, tags=tags)
-        log_start(run.info.run_id, record, card)
+        log_start(run.info.run_id, record, dataset)
     run_id = str(run.info.run_id)
     log_curves(run_id, history, known_points(run_id))
     if f"{STAGE_DONE}train" not in run.data.tags:
@@ -250,8 +259,9 @@ def restore_training(
     return run_id
 
 
-def mark_exported(run_id: str) -> None:
-    """Note that an export stands, checked against its network."""
+def mark_exported(run_id: str, trained: Path) -> None:
+    """Note that an export of the weights in `trained` stands, checked against its network."""
+    connect()[0].set_tag(run_id, WEIGHTS_HASH, hash_code([trained], "*"))
     connect()[0].set_tag(run_id, f"{STAGE_DONE}export", "done")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable
 from functools import cache, wraps
@@ -34,9 +35,19 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
+def experiment_name() -> str:
+    """The experiment that runs belong to."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+
 def unusable(error: Exception) -> str:
     """What to say of a store that cannot be reached, or is none."""
-    return f"MLflow at {tracking_uri()} cannot be used ({' '.join(str(error).split())[:160]})"
+    return without_password(f"MLflow at {tracking_uri()} cannot be used ({' '.join(str(error).split())[:160]})")
+
+
+def without_password(text: str) -> str:
+    """`text` with the user and password of every address in it left out."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "...@", text)
 
 
 def needs_store(call: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -68,7 +79,7 @@ def connect() -> "tuple[MlflowClient, str]":
             with whole_file(file) as aside:
                 mlflow.MlflowClient(f"{SQLITE}{aside}").search_experiments(max_results=1)
         client = mlflow.MlflowClient(uri)
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+        name = experiment_name()
         found = client.get_experiment_by_name(name)
         if found is None:
             location = str(file.parent / "mlartifacts") if file else None

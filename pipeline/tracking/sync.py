@@ -3,7 +3,9 @@
 Adds what is missing, marked as restored; changes no output; a second time it finds nothing to do.
 """
 
-from pipeline.dataset import Card, read_card
+from pathlib import Path
+
+from pipeline.dataset import Dataset
 from pipeline.errors import UserError
 from pipeline.fingerprint import TrainingRecord, read_record
 from pipeline.places import STATISTICS_FILE, Places, read_evaluation, read_history
@@ -25,26 +27,26 @@ def sync_variant(variant: str, dataset: str) -> list[str]:
     """Deliver one variant's outputs; returns what was added. A store that cannot be used is a `StageFailure`."""
     places = Places.of(variant, dataset)
     try:
-        record, card = read_record(places.trained), read_card(places.dataset)
+        record, data = read_record(places.trained), Dataset(places.dataset)
     except UserError:
         return []
     history = read_history(places.reports)
     exported = (places.exported / MANIFEST_FILE).is_file() and read_record(places.exported) == record
     found = Evaluation(*read_evaluation(places.reports), places) if exported else None
-    return _deliver(record, card, history, found)
+    return _deliver(record, data, history, found, places.trained)
 
 
 def _deliver(
-    record: TrainingRecord, card: Card, history: list[dict[str, float]], found: Evaluation | None
+    record: TrainingRecord, data: Dataset, history: list[dict[str, float]], found: Evaluation | None, trained: Path
 ) -> list[str]:
     """Add what the run lacks; `found` is None where no export of this training stands."""
     added = ["run"] if find_run(record.fingerprint) is None else []
-    run_id = restore_training(record, card, history)
+    run_id = restore_training(record, data, history)
     if found is None:
         return added
     tags = find_run(record.fingerprint).data.tags
     if f"{STAGE_DONE}export" not in tags:
-        mark_exported(run_id)
+        mark_exported(run_id, trained)
         added.append("export")
     scored = (found.places.reports / STATISTICS_FILE).is_file()  # not so where reports/ was not pulled
     is_current = scored and found.metrics.get("fingerprint") == record.fingerprint
