@@ -20,7 +20,8 @@ from pipeline.stages.evaluate import evaluate
 from pipeline.stages.export import export
 from pipeline.stages.generate import generate
 from pipeline.stages.train import train
-from pipeline.tracking.runs import Evaluation, Tracker
+from pipeline.tracking.evaluation import Evaluation
+from pipeline.tracking.runs import Tracker
 from pipeline.training_bar import Silent
 
 SCRATCH = Path(".cadence", "repeat")

@@ -182,7 +182,7 @@ def _verdicts(made: Sequence[str]) -> Iterator[Verdict]:
 def _verdict(dataset: str, variants: Sequence[str]) -> Verdict:
     """The thin call: runs that this store lacks are delivered first, so that all variants are compared."""
     try:
-        from pipeline.promotion.champion import promote  # type: ignore[import-not-found]
+        from pipeline.promotion.champion import promote
         from pipeline.tracking.sync import sync_variant
 
         for variant in variants:

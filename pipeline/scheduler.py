@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 from threading import Event
@@ -26,7 +25,9 @@ import psutil
 
 from pipeline.earlier import Earlier
 from pipeline.errors import UserError, choices
-from pipeline.lockfile import keep, mend, stage_names, tidy
+from pipeline.lockfile import stage_names, tidy
+from pipeline.mending import keep, mend
+from pipeline.shares import Share, shares
 
 LOGS = Path(".cadence") / "logs"
 LINES_OF_A_FAILURE = 20
@@ -114,7 +115,7 @@ def _one_by_one(repo: Any, targets: list[str], force: bool) -> Outcome:
 
 
 def _side_by_side(repo: Any, targets: list[str], jobs: int, force: bool) -> Outcome:
-    run = _Run(repo, _plan(repo, targets, force), _shares(jobs), force)
+    run = _Run(repo, _plan(repo, targets, force), shares(jobs), force)
     with _asked_to_stop() as stop:
         while run.advance() and not stop.wait(POLL_SECONDS):
             pass
@@ -149,41 +150,12 @@ def _plan(repo: Any, targets: list[str], force: bool) -> _Plan:
         return _Plan(needs, {stage.name for stage in stages if force or stage.changed()})
 
 
-@dataclass(frozen=True)
-class _Share:
-    """One job's part of the machine; empty where it is not divided."""
-
-    cores: frozenset[int]
-    gpu: str
-
-
-def _shares(jobs: int) -> list[_Share]:
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    bounds = [job * len(cores) // jobs for job in range(jobs + 1)] if len(cores) >= jobs else [0] * (jobs + 1)
-    gpus = _gpus()
-    return [
-        _Share(frozenset(cores[start:stop]), gpus[job % len(gpus)] if len(gpus) > 1 else "")
-        for job, (start, stop) in enumerate(pairwise(bounds))
-    ]
-
-
-def _gpus() -> list[str]:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [gpu for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]
-    try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return re.findall(r"^GPU (\d+):", listing, re.MULTILINE)
-
-
 @dataclass
 class _Job:
     """A stage that runs now."""
 
     process: subprocess.Popen[bytes]
-    share: _Share
+    share: Share
     log: Path
     started: float
 
@@ -191,7 +163,7 @@ class _Job:
 class _Run:
     """A parallel run: stages go from `waiting` to `jobs`, and from there to `made` or `failed`."""
 
-    def __init__(self, repo: Any, plan: _Plan, shares: list[_Share], force: bool) -> None:
+    def __init__(self, repo: Any, plan: _Plan, shares: list[Share], force: bool) -> None:
         self.repo, self.plan, self.shares, self.force = repo, plan, shares, force
         self.logs = Path(repo.root_dir) / LOGS
         self.logs.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.scheduler import _shares, repro
+from pipeline.scheduler import repro
+from pipeline.shares import shares as shares_of
 from pipeline.verify import verify
 
 COPIES = "abcdefgh"
@@ -158,10 +159,10 @@ def test_cores_are_divided_without_remainder_or_overlap():
     if not hasattr(os, "sched_getaffinity"):
         pytest.skip("this system does not pin processes")
     cores = os.sched_getaffinity(0)
-    shares = [share.cores for share in _shares(len(cores))]
+    shares = [share.cores for share in shares_of(len(cores))]
     assert set().union(*shares) == cores
     assert sum(map(len, shares)) == len(cores)
-    assert not any(share.cores for share in _shares(len(cores) + 1))
+    assert not any(share.cores for share in shares_of(len(cores) + 1))
 
 
 def test_verify_names_every_difference(project, capfd):

@@ -126,7 +126,8 @@ def evaluate(name: Variant) -> None:
     with progress_bar(f"evaluate@{name}", card.num_examples("test")) as bar:
         metrics = run(block, places, bar)
 
-    from pipeline.tracking.runs import Evaluation, Tracker  # MLflow takes longer to import than scoring takes
+    from pipeline.tracking.evaluation import Evaluation  # MLflow takes longer to import than scoring takes
+    from pipeline.tracking.runs import Tracker  # MLflow takes longer to import than scoring takes
 
     found = Evaluation(metrics, read_evaluation(places.reports)[1], places)
     where = Tracker().evaluated(record, read_history(places.reports), found)

@@ -10,7 +10,7 @@ from pipeline.fingerprint import TrainingRecord, content_hash, hash_code, read_r
 from pipeline.lineage.history import Commit, Snapshot
 from pipeline.lockfile import dvc_hash
 from pipeline.tracking.lineage import StoreContents, StoredRun, StoredVersion
-from pipeline.tracking.runs import DVC_DATA, FINGERPRINT, START_HASH, WEIGHTS_HASH
+from pipeline.tracking.tags import DVC_DATA, FINGERPRINT, START_HASH, WEIGHTS_HASH
 
 DataKey = tuple[str, str]  # dataset, and our hash of its arrays; where that is not known, DVC's of its folder
 

@@ -29,7 +29,7 @@ from pipeline.promotion.decisions import (
     read_decisions,
     rolled_back,
 )
-from pipeline.tracking.runs import git_commit
+from pipeline.tracking.tags import git_commit
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Registered, Registry

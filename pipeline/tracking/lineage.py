@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.tracking.runs import FINGERPRINT
 from pipeline.tracking.store import experiment_name, import_mlflow, tracking_uri, unusable, without_password
+from pipeline.tracking.tags import FINGERPRINT
 
 PAGE = 1000
 

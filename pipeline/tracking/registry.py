@@ -12,19 +12,11 @@ from pipeline.errors import UserError
 from pipeline.places import STATISTICS_FILE
 from pipeline.promotion.candidates import Scored, read_statistics
 from pipeline.promotion.decisions import Holder
+from pipeline.tracking.evaluation import EVALUATION_FOLDER, Evaluation, evaluation_mark
 from pipeline.tracking.model import EXPORT
-from pipeline.tracking.runs import (
-    EVALUATION_FOLDER,
-    EXPORT_HASH,
-    FINGERPRINT,
-    LOGGED_MODEL,
-    STAGE_DONE,
-    TEST_HASH,
-    Evaluation,
-    evaluation_mark,
-    find_run,
-)
+from pipeline.tracking.runs import find_run
 from pipeline.tracking.store import connect, import_mlflow, needs_store
+from pipeline.tracking.tags import EXPORT_HASH, FINGERPRINT, LOGGED_MODEL, STAGE_DONE, TEST_HASH
 
 ALIAS = "champion"
 TAGS = "promotion."

@@ -5,42 +5,21 @@ What a run is given comes from a stage's outputs (`TrainingRecord`, history, `Ev
 """
 
 import os
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.dataset import Dataset
-from pipeline.files import sha256
-from pipeline.fingerprint import TrainingRecord, hash_code, hash_export, read_record
-from pipeline.lockfile import dvc_hash
-from pipeline.places import FIGURES_FOLDER, METRICS_FILE, STATISTICS_FILE, Places, task_metrics
+from pipeline.fingerprint import TrainingRecord, hash_code, read_record
 from pipeline.progress import say
-from pipeline.runtime import megabytes
+from pipeline.tracking.curves import known_points, log_curves
+from pipeline.tracking.evaluation import Evaluation, log_evaluation
 from pipeline.tracking.store import connect, import_mlflow, unusable
+from pipeline.tracking.tags import FINGERPRINT, GROUP, STAGE_DONE, WEIGHTS_HASH, machine_tags, run_tags
 from pipeline.training import Listener
 
-FINGERPRINT, GROUP = "fingerprint", "repeat"
-# By which `lineage` knows whose weights a training began with, and what dvc.lock says of its data.
-START_HASH, WEIGHTS_HASH, DVC_DATA = "hash.start", "hash.weights", "dvc.data"
-STAGE_DONE, EVALUATION = "stage.", "evaluation."
-# Of the newest evaluation: the export that was scored, the test split, and MLflow's id of the logged model.
-EXPORT_HASH, TEST_HASH, LOGGED_MODEL = "hash.export", "hash.test", "logged_model"
-EVALUATION_FOLDER = "evaluation"
 SECONDS_BETWEEN_SAMPLES = 1
-CURVE_COLUMNS_LEFT_OUT = ("epoch", "step")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` found: metrics and timings, and the places of the figures and of the export that was scored."""
-
-    metrics: dict[str, Any]
-    timing: dict[str, float]
-    places: Places
 
 
 class Tracker:
@@ -169,38 +148,6 @@ def _runs_of(fingerprint: str, group: str | None) -> list[Any]:
     return [run for run in runs if run.data.tags.get(GROUP) == group]
 
 
-def run_tags(record: TrainingRecord, dataset: Dataset, group: str | None = None) -> dict[str, str]:
-    """What every run can be found and grouped by: as true of a restored run as of the first."""
-    tags = {
-        FINGERPRINT: record.fingerprint,
-        "variant": record.variant,
-        "dataset": record.dataset,
-        "model": record.parameters["model"],
-        "seed": str(record.parameters["seed"]),
-        "backend": record.backend,
-        "precision": "mixed_float16" if record.parameters["training"]["mixed_precision"] else "float32",
-        "hash.data": record.data_hash,
-        "hash.parameters": record.parameters_hash,
-        "hash.code": record.code,
-    }
-    if record.start:
-        tags[START_HASH] = record.start
-    if dataset.card.checksums() == record.data:  # else the data was made again since
-        tags[DVC_DATA] = dvc_hash(dataset.folder)
-    return tags | ({GROUP: group} if group else {})
-
-
-def machine_tags(backend: str) -> dict[str, str]:
-    """Where and from what a training runs: known only while it does."""
-    return {
-        "device": device_name(backend),
-        "git.commit": git_commit(),
-        "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
-        "dvc.stage": os.environ.get("DVC_STAGE", "none"),
-        "dvc.experiment": os.environ.get("DVC_EXP_NAME", "none"),
-    }
-
-
 def log_start(run_id: str, record: TrainingRecord, dataset: Dataset) -> None:
     """Parameters (only what training depends on) and the dataset as the run's input."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -215,29 +162,6 @@ def log_start(run_id: str, record: TrainingRecord, dataset: Dataset) -> None:
     source = CodeDatasetSource({"source": card.source, "seed": str(card.seed)})
     used = MetaDataset(source, name=card.name, digest=record.data_hash[:8])
     client.log_inputs(run_id, [DatasetInput(used._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])])
-
-
-def known_points(run_id: str) -> set[tuple[str, int]]:
-    """Name and update of every point of a run's curves."""
-    client, _ = connect()
-    names = [name for name in client.get_run(run_id).data.metrics if not name.startswith("system/")]
-    return {(name, point.step) for name in names for point in client.get_metric_history(run_id, name)}
-
-
-def log_curves(run_id: str, history: list[dict[str, float]], known: set[tuple[str, int]]) -> None:
-    """The rows of the history, at the update they belong to, without the points that the run has."""
-    from mlflow.entities import Metric
-
-    client, _ = connect()
-    now = int(time.time() * 1000)
-    metrics = [
-        Metric(name, float(value), now, int(row["step"]))
-        for row in history
-        for name, value in row.items()
-        if name not in CURVE_COLUMNS_LEFT_OUT and (name, int(row["step"])) not in known
-    ]
-    for start in range(0, len(metrics), 1000):
-        client.log_batch(run_id, metrics=metrics[start : start + 1000])
 
 
 def restore_training(
@@ -265,90 +189,8 @@ def mark_exported(run_id: str, trained: Path) -> None:
     connect()[0].set_tag(run_id, f"{STAGE_DONE}export", "done")
 
 
-def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> None:
-    """Scores (step = number of this evaluation), figures, what was scored and what each test example added to it.
-
-    One that was killed half-way is completed; what the run has already of this evaluation is not logged again.
-    """
-    from pipeline.tracking.model import log_model
-
-    client, _ = connect()
-    mark = evaluation_mark(found)
-    number, known = _number_evaluation(run_id, mark), known_points(run_id)
-    for name, value in final_metrics(found).items():
-        if (name, number) not in known:
-            client.log_metric(run_id, name, value, step=number)
-    for figure in sorted((found.places.reports / FIGURES_FOLDER).glob("*.png")):
-        client.log_artifact(run_id, str(figure), "figures")
-    for file in (METRICS_FILE, STATISTICS_FILE):
-        client.log_artifact(run_id, str(found.places.reports / file), EVALUATION_FOLDER)
-    tags = {tag: found.metrics[tag] for tag in ("task", "metric", "gate")}
-    tags |= {TEST_HASH: found.metrics["test_split"], EXPORT_HASH: hash_export(found.places.exported)}
-    if with_model:
-        tags[LOGGED_MODEL] = log_model(run_id, found.places.exported, found.places.dataset, mark)
-    for tag, value in tags.items():
-        client.set_tag(run_id, tag, value)
-    client.set_tag(run_id, f"{STAGE_DONE}evaluate", mark)
-
-
-def _number_evaluation(run_id: str, mark: str) -> int:
-    """Which evaluation of this run it is, counted from 0; written down before anything is logged under it."""
-    client, _ = connect()
-    marks = {name: value for name, value in client.get_run(run_id).data.tags.items() if name.startswith(EVALUATION)}
-    for name, value in marks.items():
-        if value == mark:
-            return int(name.removeprefix(EVALUATION))
-    client.set_tag(run_id, f"{EVALUATION}{len(marks)}", mark)
-    return len(marks)
-
-
-def final_metrics(found: Evaluation) -> dict[str, float]:
-    """Names that all variants share, so that one table compares them; a task's own metrics begin with `test_`."""
-    shared = ("score", "ceiling", "share_of_ceiling", "num_parameters")
-    metrics = {name: found.metrics[name] for name in shared if found.metrics.get(name) is not None}
-    metrics |= {f"test_{name}": value for name, value in task_metrics(found.metrics).items()}
-    metrics |= {"megabytes": megabytes(found.places.exported)}
-    return {name: float(value) for name, value in (metrics | found.timing).items()}
-
-
-def evaluation_mark(found: Evaluation) -> str:
-    """Tells one evaluation from another: `sync` adds what the run does not have yet."""
-    files = (sha256(found.places.reports / file) for file in (METRICS_FILE, STATISTICS_FILE))
-    return "-".join(digest[:16] for digest in (*files, hash_export(found.places.exported)))
-
-
-def device_name(backend: str) -> str:
-    """What the network is trained on."""
-    if backend == "tensorflow":
-        import sys
-
-        tensorflow = sys.modules.get("tensorflow")
-        gpus = tensorflow.config.list_physical_devices("GPU") if tensorflow else []
-        if gpus:
-            return str(tensorflow.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))  # type: ignore[union-attr]
-    if backend == "jax":
-        import sys
-
-        jax = sys.modules.get("jax")
-        if jax:
-            return str(jax.devices()[0].device_kind)
-    return f"CPU, {os.cpu_count()} cores"
-
-
-def git_commit() -> str:
-    """The commit that is checked out; `none` outside of a repository."""
-    return _git("rev-parse", "HEAD") or "none"
-
-
 def _flat(parameters: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in parameters.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

@@ -10,16 +10,10 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import TrainingRecord, read_record
 from pipeline.places import STATISTICS_FILE, Places, read_evaluation, read_history
 from pipeline.runtime import MANIFEST_FILE
-from pipeline.tracking.runs import (
-    STAGE_DONE,
-    Evaluation,
-    evaluation_mark,
-    find_run,
-    log_evaluation,
-    mark_exported,
-    restore_training,
-)
+from pipeline.tracking.evaluation import Evaluation, evaluation_mark, log_evaluation
+from pipeline.tracking.runs import find_run, mark_exported, restore_training
 from pipeline.tracking.store import needs_store
+from pipeline.tracking.tags import STAGE_DONE
 
 
 @needs_store
