@@ -120,7 +120,7 @@ def mlflow_server(database: str, folder: Path) -> Iterator[str]:
     login = folder / "login.ini"
     login.write_text(
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {database}/users\nadmin_username = {ADMIN}\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\nauth_cache_ttl_seconds = 60\n"
     )
     secrets = {
         "MLFLOW_AUTH_CONFIG_PATH": str(login),

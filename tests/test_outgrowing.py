@@ -4,6 +4,8 @@ What needs programs that are no Python packages is tried where they are, and ski
 """
 
 import csv
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,7 +148,10 @@ def test_queued_experiments_log_to_the_projects_store(changeable: Project):
         setting = f"variants.{MEMORY}.seed={seed}"
         queue = ("exp", "run", "--queue", "--name", f"seed-{seed}", "--set-param", setting)
         changeable.dvc(*queue, timeout=400).succeeded()
-    changeable.dvc("queue", "start", "--jobs", "1", timeout=400).succeeded()
+    # its worker outlives it and holds on to its output: a pipe would not end
+    start = [sys.executable, "-m", "dvc", "queue", "start", "--jobs", "1"]
+    said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(start, cwd=changeable.folder, env=changeable.environment(), check=True, timeout=400, **said)
     deadline = time.monotonic() + 600
     while (status := changeable.dvc("queue", "status", timeout=400).succeeded().out).count("Success") < 2:
         assert "Failed" not in status and time.monotonic() < deadline, status
