@@ -64,7 +64,7 @@ def _naming(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(target)) from None
+            raise OSError(error.errno, os.strerror(error.errno), str(target)) from None
         raise
 
 

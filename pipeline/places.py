@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pipeline.files import read_json
 
 WEIGHTS_FILE = "model.weights.h5"
@@ -63,6 +61,8 @@ def read_history(folder: Path) -> list[dict[str, float]]:
     path = folder / HISTORY_FILE
     if not path.is_file():
         return []
+    import pandas as pd  # takes longer to import than what most commands do here
+
     return [{str(name): float(value) for name, value in row.items()} for row in pd.read_csv(path).to_dict("records")]
 
 

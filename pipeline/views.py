@@ -220,7 +220,7 @@ def batch_of(raw: Array, shape: tuple[int | None, ...]) -> Array:
         raise UserError(f"found an array {list(given)}, which is empty; allowed: at least one number")
     with np.errstate(over="ignore"):
         if raw.dtype.kind == "f" and not np.isfinite(raw.astype(np.float32)).all():
-            raise UserError("the array holds NaN, infinity or more than a float32 can; allowed: finite numbers")
+            raise UserError("the array holds NaN or infinity, as a float32 at least; allowed: finite numbers")
     return raw
 
 
