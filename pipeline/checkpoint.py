@@ -9,7 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,8 +102,9 @@ def checkpoint_of(fingerprint: str) -> Iterator[Checkpoint]:
     root = project_root() / FOLDER
     root.mkdir(parents=True, exist_ok=True)
     for left in root.iterdir():
-        if time.time() - left.stat().st_mtime > SECONDS_KEPT:
-            left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another training clears its own
+            if time.time() - left.stat().st_mtime > SECONDS_KEPT:
+                left.unlink()
     path = root / f"{fingerprint[:16]}.npz"
     lock = FileLock(path.with_suffix(".lock"))
     try:
