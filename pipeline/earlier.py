@@ -24,19 +24,22 @@ class Earlier:
         }
 
     def put_back(self) -> list[str]:
-        """Put back what is gone, stage by stage; returns the stages that were complete before and no longer were."""
+        """Put back what is gone, stage by stage, and say so; returns the stages whose outputs were gone."""
         from dvc.exceptions import DvcException
 
         gone = [name for name in self.outputs if name in self.complete and not self._is_complete(name)]
+        back = []
         for name in gone:
-            try:
-                self.repo.checkout(targets=[name], force=True)
-            except DvcException as error:
-                print(f"{name}: its earlier outputs cannot be put back: {error}", flush=True)
-                continue
             for path, content in self.uncached[name].items():
                 with whole_file(path) as aside:
                     aside.write_bytes(content)
+            try:
+                self.repo.checkout(targets=[name], force=True)
+                back.append(name)
+            except DvcException as error:
+                print(f"{name}: its earlier outputs cannot be put back: {error}", flush=True)
+        if back:
+            print(f"as they were before: the outputs of {', '.join(back)}", flush=True)
         return gone
 
     def _is_complete(self, name: str) -> bool:

@@ -20,9 +20,10 @@ KEPT_COPY = Path(".cadence", LOCK_FILE)
 def keep(repo: Any) -> None:
     """Put a copy of dvc.lock aside, for `mend`."""
     path, copy = (Path(repo.root_dir) / name for name in (LOCK_FILE, KEPT_COPY))
-    if path.is_file():
-        with whole_file(copy) as aside:
-            shutil.copy(path, aside)
+    with repo.lock:
+        if path.is_file():
+            with whole_file(copy) as aside:
+                shutil.copy(path, aside)
 
 
 def mend(repo: Any) -> list[str]:
@@ -34,6 +35,7 @@ def mend(repo: Any) -> list[str]:
     running = Path(repo.tmp_dir) / "rwlock"
     with repo.lock:
         if path.is_file() and _is_cut_off(path):
+            copy.parent.mkdir(exist_ok=True)
             shutil.copy(path, copy.with_suffix(".broken"))
             if copy.is_file():
                 with whole_file(path) as aside:
@@ -49,15 +51,18 @@ def mend(repo: Any) -> list[str]:
 
 def _is_cut_off(path: Path) -> bool:
     """Whether the end of a dvc.lock is missing. One with the marks of a merge is for its owner to put right."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils.serialize import YAMLFileCorruptedError, load_yaml
+    from voluptuous import Invalid
 
     text = path.read_bytes()
     if b"\n<<<<<<< " in text:
         return False
     try:
-        return not (isinstance(load_yaml(path), dict) and text.endswith(b"\n"))
-    except YAMLFileCorruptedError:
+        COMPILED_LOCKFILE_SCHEMA(load_yaml(path))
+    except (YAMLFileCorruptedError, Invalid):
         return True
+    return not text.endswith(b"\n")
 
 
 def _drop_the_dead(path: Path) -> None:

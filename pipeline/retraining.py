@@ -16,9 +16,9 @@ from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_file
 from pipeline.lockfile import recorded_names, stage_names
 from pipeline.overrides import with_settings
+from pipeline.places import Places, read_evaluation
+from pipeline.promotion.decisions import read_decisions
 from pipeline.scheduler import EVERYTHING, Outcome, check_names, repro
-
-SCORED = "evaluate"  # the stage after which a variant can be compared with the champion
 
 
 class Verdict(NamedTuple):
@@ -83,7 +83,7 @@ def retrain(targets: Sequence[str], settings: Sequence[str], jobs: int) -> Retra
         found.changed = bool(changes if not (settings or found.updated) else _changes(repo, found.targets))
     if found.changed:
         found.outcome = repro(found.targets, jobs, apart=True)
-        found.verdicts = list(_verdicts(found.made))
+    found.verdicts = list(_verdicts())
     found.seconds = (datetime.now(UTC) - found.started).total_seconds()
     return found
 
@@ -168,15 +168,27 @@ def _update_imports(repo: Any, found: Retraining) -> None:
                 found.updated.append(stage.relpath)
 
 
-def _verdicts(made: Sequence[str]) -> Iterator[Verdict]:
-    """Let promotion choose the champion of every dataset that one of its variants was scored on now."""
-    scored = {name.partition("@")[2] for name in made if name.startswith(f"{SCORED}@")}
-    variants = load_params()["variants"] if scored else {}
-    for dataset in dict.fromkeys(str(variants[name]["dataset"]) for name in variants if name in scored):
+def _verdicts() -> Iterator[Verdict]:
+    """Let promotion choose the champion of every dataset with scores that it has not seen: new ones, or those of a run
+    that ended before it could choose."""
+    variants = load_params()["variants"]
+    for dataset in dict.fromkeys(str(block["dataset"]) for block in variants.values()):
+        names = [name for name, block in variants.items() if block["dataset"] == dataset]
+        if not _unseen(dataset, names):
+            continue
         started = time.monotonic()
-        verdict = _verdict(dataset, [name for name, block in variants.items() if block["dataset"] == dataset])
+        verdict = _verdict(dataset, names)
         yield verdict
         print(f"promotion of {dataset}: {verdict.action}, {verdict.reason} ({time.monotonic() - started:.0f} s)")
+
+
+def _unseen(dataset: str, variants: Sequence[str]) -> bool:
+    """Whether a variant has a score that stands in no decision about the dataset."""
+    decisions = read_decisions(dataset)
+    seen = {candidate.fingerprint for decision in decisions for candidate in decision.candidates}
+    left_out = decisions[-1].left_out if decisions else {}
+    scores = {name: read_evaluation(Places.of(name, dataset).reports)[0] for name in variants if name not in left_out}
+    return any(metrics and metrics["fingerprint"] not in seen for metrics in scores.values())
 
 
 def _verdict(dataset: str, variants: Sequence[str]) -> Verdict:

@@ -41,12 +41,13 @@ EVERYTHING = "all"
 class Outcome(NamedTuple):
     """code: 0 when all is made, 1 when a stage failed, 130 after Ctrl-C. undone: stages whose earlier outputs stand.
 
-    Of stages that ran apart, each with a log of its own: seconds by stage, the reason by stage that failed, and those
-    that were left out because of them.
+    outdated: these, and all that are made from them. Of stages that ran apart, each with a log of its own: seconds by
+    stage, the reason by stage that failed, and those that were left out because of them.
     """
 
     code: int
     undone: list[str]
+    outdated: Sequence[str] = ()
     seconds: Mapping[str, float] = MappingProxyType({})
     failed: Mapping[str, str] = MappingProxyType({})
     left_out: Sequence[str] = ()
@@ -83,14 +84,23 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False, apart: bool = 
             together = jobs == 1 and not apart
             outcome = _one_by_one(repo, names, force) if together else _side_by_side(repo, names, jobs, force)
             undone = earlier.put_back() if outcome.code else []
-            if undone:
-                print(f"as they were before: the outputs of {', '.join(undone)}", flush=True)
             for name in tidy(repo):
                 print(f"dvc.lock: dropped {name}, which dvc.yaml no longer has")
             keep(repo)
-            return outcome._replace(undone=undone)
+            return outcome._replace(undone=undone, outdated=_with_dependents(repo, undone))
     except DvcException as error:
         raise UserError(str(error)) from error
+
+
+def _with_dependents(repo: Any, names: Sequence[str]) -> list[str]:
+    """Stages, and those that need what they make, directly or not; all in the order of dvc.yaml."""
+    graph = repo.index.graph  # from each stage to those it needs
+    found, stages = set(names), [stage for stage in graph if getattr(stage, "name", None) in names]
+    while stages:
+        needing = {one for stage in stages for one in graph.predecessors(stage)}
+        stages = [one for one in needing if one.name not in found]
+        found |= {one.name for one in stages}
+    return [name for name in stage_names(repo) if name in found]
 
 
 def check_names(found: Sequence[str], stages: list[str]) -> None:
@@ -123,7 +133,7 @@ def _side_by_side(repo: Any, targets: list[str], jobs: int, force: bool) -> Outc
             _end_whole(repo, [job.process for job in run.jobs.values()])
             return Outcome(INTERRUPTED, [])
     run.summarise()
-    return Outcome(int(bool(run.failed)), [], run.seconds, run.failed, run.skipped)
+    return Outcome(int(bool(run.failed)), [], (), run.seconds, run.failed, run.skipped)
 
 
 @dataclass

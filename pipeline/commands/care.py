@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from pipeline.commands.app import CARE, Name, app
 from pipeline.commands.stages import make_report
 from pipeline.errors import UserError
 from pipeline.progress import progress_bar, say
+
+if TYPE_CHECKING:
+    from pipeline.scheduler import Outcome
 
 
 @app.command(rich_help_panel=CARE)
@@ -36,14 +39,15 @@ def repro(
     from pipeline.scheduler import repro as run
 
     outcome = run(targets or [], jobs, force)
-    _report_on_the_rest(outcome.code, outcome.undone, targets or [])
+    _report_on_the_rest(outcome, targets or [])
     sys.exit(outcome.code)
 
 
-def _report_on_the_rest(code: int, undone: list[str], targets: Sequence[str]) -> None:
+def _report_on_the_rest(outcome: "Outcome", targets: Sequence[str]) -> None:
     """DVC leaves out a report that needs what failed: make it without."""
-    if code == 1 and not set(targets) - {"all"}:
-        make_report(undone={name.partition("@")[2] for name in undone})
+    if outcome.code == 1 and not set(targets) - {"all"}:
+        stages = (name.partition("@") for name in outcome.outdated)
+        make_report(undone={variant for group, _, variant in stages if group in ("train", "export", "evaluate")})
 
 
 @app.command(rich_help_panel=CARE)
@@ -69,14 +73,14 @@ def retrain(
     from pipeline.retraining import retrain as run
 
     found = run(target or [], settings or [], jobs)
-    if not (found.changed or found.code or found.updated):
+    if not (found.changed or found.code or found.updated or found.verdicts):
         say("retrain: nothing changed, so there was nothing to do; reports/retrain.md is that of the last time")
         return
 
     from pipeline.comparison import compare as compare_with
     from pipeline.retraining_report import REPORT, headline, write_report
 
-    _report_on_the_rest(found.outcome.code, found.outcome.undone, found.targets)
+    _report_on_the_rest(found.outcome, found.targets)
     write_report(found, compare_with("HEAD"))
     say(f"retrain: {headline(found)}; read {REPORT}")
     sys.exit(found.code)
@@ -141,13 +145,18 @@ def sync() -> None:
     from pipeline.tracking.sync import sync_variant
 
     variants = list(config.load_params()["variants"])
+    untrained = []
     with progress_bar("sync", len(variants)) as bar:
         for name in variants:
             added = sync_variant(name, config.variant_block(name).dataset)
             bar.advance(1)
-            if added:
+            if added is None:
+                untrained.append(name)
+            elif added:
                 say(f"sync: {name}: added {' and '.join(added)}")
-    say(f"sync: MLflow has what the outputs of {len(variants)} variants say; look at it with: make ui")
+    without = f", without {', '.join(untrained)} (not trained here)" if untrained else ""
+    delivered = len(variants) - len(untrained)
+    say(f"sync: MLflow has what the outputs of {delivered} variants say{without}; look at it with: make ui")
 
 
 @app.command(rich_help_panel=CARE)

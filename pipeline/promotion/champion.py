@@ -88,7 +88,8 @@ def rollback(dataset: str) -> Decision:
             )
         registry = _registry(dataset)
         _refuse_if_behind(dataset, registry, decisions)
-        before, previous = stack[-1], registry.find(stack[-2])
+        present, previous = registry.find(stack[-1]), registry.find(stack[-2])
+        before = present.holder.model_copy(update={"score": stack[-1].score}) if present else stack[-1]
         if previous is None:
             raise UserError(
                 f"rollback {dataset}: MLflow lacks the model of {stack[-2].run_name}; allowed: a store that has it "
@@ -167,8 +168,9 @@ def _carry_out(decision: Decision, registry: "Registry") -> None:
         return
     taken_back = decision.champion_before if decision.action == "rolled back" else None
     for holder in (taken_back, decision.champion_after):
-        if holder is not None:
-            registry.note(holder, action=decision.action, time=decision.time, reason=decision.reason)
+        known = registry.find(holder) if holder else None  # which may not be in this store
+        if known:
+            registry.note(known.holder, action=decision.action, time=decision.time, reason=decision.reason)
 
 
 def _now(dataset: str, action: Action) -> dict[str, Any]:

@@ -95,6 +95,7 @@ class Contest:
         return Outcome(chosen.export if chosen else None, reason, None, False, candidates)
 
     def _challenge(self, champion: Holder) -> Outcome:
+        self._champion_export  # noqa: B018  (refuses another schema, whatever statistics are stored)
         statistics, again = self._champion_statistics
         score = float(self.task.metric_of(statistics.sum(axis=0)))
         champion = champion.model_copy(update={"score": round(score, 4)})

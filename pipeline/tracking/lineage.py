@@ -3,10 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from pipeline.tracking.store import experiment_name, import_mlflow, tracking_uri, unusable, without_password
+from pipeline.tracking.store import (
+    experiment_name,
+    import_mlflow,
+    store_file,
+    tracking_uri,
+    unusable,
+    without_password,
+)
 from pipeline.tracking.tags import FINGERPRINT
 
 PAGE = 1000
@@ -52,7 +58,8 @@ class StoreContents:
 def read_store() -> StoreContents:
     """Runs, oldest first, and versions; a store that is not there or does not answer is a `problem`, no error."""
     uri = tracking_uri()
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+    file = store_file()
+    if file and not file.is_file():
         return StoreContents(uri, problem="no runs are recorded here yet (python -m pipeline sync records them)")
     try:
         mlflow = import_mlflow()

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from pipeline.dataset import Dataset
 from pipeline.fingerprint import TrainingRecord, hash_code, read_record
+from pipeline.places import project_root
 from pipeline.progress import say
 from pipeline.tracking.curves import known_points, log_curves
 from pipeline.tracking.evaluation import Evaluation, log_evaluation
 from pipeline.tracking.store import connect, import_mlflow, unusable
-from pipeline.tracking.tags import FINGERPRINT, GROUP, STAGE_DONE, WEIGHTS_HASH, machine_tags, run_tags
+from pipeline.tracking.tags import FINGERPRINT, GROUP, PLACE, STAGE_DONE, WEIGHTS_HASH, machine_tags, place, run_tags
 from pipeline.training import Listener
 
 SECONDS_BETWEEN_SAMPLES = 1
@@ -64,8 +67,10 @@ class Tracker:
     def evaluated(self, record: TrainingRecord, history: list[dict[str, float]], found: Evaluation) -> str:
         """Add scores, figures and the model to the run of this training; returns a line on where they are."""
         with self._forgiving():
-            run_id = restore_training(record, Dataset(found.places.dataset), history, self.group)
-            log_evaluation(run_id, found, with_model=self.group is None)
+            with run_lock(record.fingerprint):
+                run_id = restore_training(record, Dataset(found.places.dataset), history, self.group)
+                mark_exported(run_id, found.places.trained)
+                log_evaluation(run_id, found, with_model=self.group is None)
             return f"run {record.run_name} in MLflow"
         return "not tracked (run: python -m pipeline sync, later)"
 
@@ -122,6 +127,13 @@ class _Curves:
                 log_curves(self.run_id, [row], self.known)
 
 
+@contextmanager
+def run_lock(fingerprint: str) -> Iterator[None]:
+    """One process of this project at a time adds to a run what it lacks: `evaluate` or `sync`."""
+    with FileLock(project_root() / ".cadence" / f"run-{fingerprint[:16]}.lock", mode=0o644):
+        yield
+
+
 def find_run(fingerprint: str, group: str | None = None) -> Any:
     """The newest run of a training that did not fail, among those of `group`, or None."""
     return next((run for run in _runs_of(fingerprint, group) if run.info.status != "KILLED"), None)
@@ -131,6 +143,8 @@ def begun_run(fingerprint: str, group: str | None) -> str | None:
     """The id of a run that a killed training left, or of one that nothing used yet: training again goes on with it."""
     newest = next(iter(_runs_of(fingerprint, group)), None)
     if newest is None or f"{STAGE_DONE}export" in newest.data.tags:
+        return None
+    if newest.info.status == "RUNNING" and newest.data.tags.get(PLACE) != place():  # perhaps it still does
         return None
     if "error" in newest.data.tags:
         connect()[0].delete_tag(newest.info.run_id, "error")
@@ -173,8 +187,9 @@ def restore_training(
     if run is None:
         tags = run_tags(record, dataset, group) | {"restored": "true"}
         run = client.create_run(experiment, run_name=record.run_name, tags=tags)
-        log_start(run.info.run_id, record, dataset)
     run_id = str(run.info.run_id)
+    if not (run.inputs and run.inputs.dataset_inputs):  # which are the last that a start logs
+        log_start(run_id, record, dataset)
     log_curves(run_id, history, known_points(run_id))
     if f"{STAGE_DONE}train" not in run.data.tags:
         client.set_tag(run_id, f"{STAGE_DONE}train", "done")

@@ -9,15 +9,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError, choices
 from pipeline.plugins import NAME
 from pipeline.progress import say
-from pipeline.tracking.store import import_mlflow, tracking_uri, unusable
+from pipeline.tracking.registry import ALIAS
+from pipeline.tracking.store import import_mlflow, store_file, tracking_uri, unusable, without_password
 
-CHAMPION = "champion"
 REFERENCE = re.compile(rf"(?P<dataset>{NAME.pattern})(@(?P<alias>[\w-]+)|/(?P<version>\d+))?", re.ASCII)
 SECONDS_TO_FINISH = 30  # for requests that are being answered when the end is asked for
 
@@ -47,7 +46,7 @@ def serve(reference: str, host: str, port: int, max_megabytes: int) -> None:
     """
     parts = REFERENCE.fullmatch(reference)
     if parts is None:
-        raise UserError(f"{reference!r}: allowed: DATASET, DATASET@ALIAS or DATASET/VERSION, such as memory@{CHAMPION}")
+        raise UserError(f"{reference!r}: allowed: DATASET, DATASET@ALIAS or DATASET/VERSION, such as memory@{ALIAS}")
     with _bound(host, port) as listener:
         version = find_version(parts["dataset"], parts["alias"], parts["version"])
         _run(load(version), version, listener, max_megabytes)
@@ -55,37 +54,50 @@ def serve(reference: str, host: str, port: int, max_megabytes: int) -> None:
 
 def find_version(dataset: str, alias: str | None, number: str | None) -> Version:
     """The version with this number or alias, the champion if neither is given; a `UserError` lists what there is."""
-    client = _registry()
     try:
-        names = [model.name for model in client.search_registered_models()]
-        if dataset not in names:
-            raise UserError(
-                f"no registered model {dataset!r} in {tracking_uri()}; {choices(dataset, names)}. "
-                f"Make one with: python -m pipeline promote {dataset}"
-            )
-        numbers = [each.version for each in client.search_model_versions(f"name = '{dataset}'")]
-        aliases = client.get_registered_model(dataset).aliases
-        if number is None:
-            alias = alias or CHAMPION
-            if alias not in aliases:
-                raise UserError(f"registered model {dataset!r} has no alias {alias!r}; {choices(alias, aliases)}")
-            number = str(aliases[alias])
-        if int(number) not in map(int, numbers):
-            raise UserError(
-                f"registered model {dataset!r} has no version {number}; {choices(number, map(str, numbers))}"
-            )
-        number = str(int(number))
-        return Version(dataset, number, _run_of(client, client.get_model_version(dataset, number)))
+        return _find_version(_client(), dataset, alias, number)
     except UserError:
         raise
     except Exception as error:
-        raise _no_registry(error) from None
+        raise UserError(
+            f"{unusable(error)}; set MLFLOW_TRACKING_URI to a store with a model registry that answers"
+        ) from None
+
+
+def _find_version(client: Any, dataset: str, alias: str | None, number: str | None) -> Version:
+    aliases = _aliases(client, dataset)
+    if number is None:
+        alias = alias or ALIAS
+        if alias not in aliases:
+            raise UserError(f"registered model {dataset!r} has no alias {alias!r}; {choices(alias, aliases)}")
+        number = str(aliases[alias])
+    versions = {int(each.version): each for each in client.search_model_versions(f"name = '{dataset}'")}
+    if int(number) not in versions:
+        raise UserError(f"registered model {dataset!r} has no version {number}; {choices(number, map(str, versions))}")
+    return Version(dataset, str(int(number)), _run_of(client, versions[int(number)]))
+
+
+def _aliases(client: Any, dataset: str) -> dict[str, str]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_registered_model(dataset).aliases)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    names = [model.name for model in client.search_registered_models()]
+    raise UserError(
+        f"no registered model {dataset!r} in {without_password(tracking_uri())}; {choices(dataset, names)}. "
+        f"Make one with: python -m pipeline promote {dataset}"
+    )
 
 
 def load(version: Version) -> Any:
-    """The version's model, as MLflow loads it."""
+    """The version's model, as MLflow loads it; one of ours, whose signature has a single tensor."""
     try:
-        return import_mlflow().pyfunc.load_model(version.uri)
+        model = import_mlflow().pyfunc.load_model(version.uri)
+        (_,) = model.metadata.get_input_schema().inputs
+        return model
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
@@ -93,27 +105,22 @@ def load(version: Version) -> Any:
         ) from None
 
 
-def _registry() -> Any:
-    uri = tracking_uri()
-    file = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not file.is_file():  # MLflow would make an empty one
+def _client() -> Any:
+    file = store_file()
+    if file and not file.is_file():  # MLflow would make an empty one
         raise UserError(f"{file}: no MLflow store here; make runs with: make repro, or python -m pipeline sync")
     mlflow = import_mlflow()
-    try:
-        mlflow.set_tracking_uri(uri)
-        return mlflow.MlflowClient()
-    except Exception as error:
-        raise _no_registry(error) from None
-
-
-def _no_registry(error: Exception) -> UserError:
-    return UserError(f"{unusable(error)}; set MLFLOW_TRACKING_URI to a store with a model registry that answers")
+    mlflow.set_tracking_uri(tracking_uri())
+    return mlflow.MlflowClient()
 
 
 def _run_of(client: Any, version: Any) -> str:
-    if not version.run_id:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(version.run_id)
+    except MlflowException:  # registered without one, or it was deleted
         return "of no run"
-    run = client.get_run(version.run_id)
     metric, score = run.data.tags.get("metric", "score"), run.data.metrics.get("score")
     return f"run {run.info.run_name}" + ("" if score is None else f", {metric} {score:.4f}")
 
@@ -127,10 +134,11 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, TypeError, UnicodeError) as error:  # the last two of a host that is no name
         listener.close()
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"--host {host} --port {port}: cannot listen there ({error.strerror}); --port 0 takes any free one"
+            f"--host {host!r} --port {port}: cannot listen there ({reason}); --port 0 takes any free one"
         ) from None
     with listener:
         yield listener

@@ -35,6 +35,12 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
+def store_file() -> Path | None:
+    """The file of a SQLite store; None for any other."""
+    uri = tracking_uri()
+    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+
+
 def experiment_name() -> str:
     """The experiment that runs belong to."""
     return os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
@@ -42,12 +48,13 @@ def experiment_name() -> str:
 
 def unusable(error: Exception) -> str:
     """What to say of a store that cannot be reached, or is none."""
-    return without_password(f"MLflow at {tracking_uri()} cannot be used ({' '.join(str(error).split())[:160]})")
+    reason = without_password(" ".join(str(error).split()))[:160]
+    return f"MLflow at {without_password(tracking_uri())} cannot be used ({reason})"
 
 
 def without_password(text: str) -> str:
     """`text` with the user and password of every address in it left out."""
-    return re.sub(r"(?<=://)[^/\s@]+@", "...@", text)
+    return re.sub(r"(?<=://)[^/\s]+@", "...@", text)
 
 
 def needs_store(call: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -73,7 +80,7 @@ def connect() -> "tuple[MlflowClient, str]":
     mlflow = import_mlflow()
     uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
-    file = Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+    file = store_file()
     with FileLock(project_root() / ".cadence" / "mlflow.lock", mode=0o644):
         if file and not file.exists():  # killed while it makes its tables, MLflow leaves a store that it refuses
             with whole_file(file) as aside:

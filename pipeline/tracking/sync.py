@@ -6,30 +6,32 @@ Adds what is missing, marked as restored; changes no output; a second time it fi
 from pathlib import Path
 
 from pipeline.dataset import Dataset
-from pipeline.errors import UserError
-from pipeline.fingerprint import TrainingRecord, read_record
+from pipeline.fingerprint import RECORD_FILE, TrainingRecord, read_record
 from pipeline.places import STATISTICS_FILE, Places, read_evaluation, read_history
 from pipeline.runtime import MANIFEST_FILE
 from pipeline.tracking.evaluation import Evaluation, evaluation_mark, log_evaluation
-from pipeline.tracking.runs import find_run, mark_exported, restore_training
+from pipeline.tracking.runs import find_run, mark_exported, restore_training, run_lock
 from pipeline.tracking.store import needs_store
 from pipeline.tracking.tags import STAGE_DONE
 
 
-@needs_store
-def sync_variant(variant: str, dataset: str) -> list[str]:
-    """Deliver one variant's outputs; returns what was added. A store that cannot be used is a `StageFailure`."""
+def sync_variant(variant: str, dataset: str) -> list[str] | None:
+    """Deliver one variant's outputs; returns what was added, None where it was not trained.
+
+    A store that cannot be used is a `StageFailure`.
+    """
     places = Places.of(variant, dataset)
-    try:
-        record, data = read_record(places.trained), Dataset(places.dataset)
-    except UserError:
-        return []
+    if not (places.trained / RECORD_FILE).is_file():
+        return None
+    record, data = read_record(places.trained), Dataset(places.dataset)
     history = read_history(places.reports)
     exported = (places.exported / MANIFEST_FILE).is_file() and read_record(places.exported) == record
     found = Evaluation(*read_evaluation(places.reports), places) if exported else None
-    return _deliver(record, data, history, found, places.trained)
+    with run_lock(record.fingerprint):
+        return _deliver(record, data, history, found, places.trained)
 
 
+@needs_store
 def _deliver(
     record: TrainingRecord, data: Dataset, history: list[dict[str, float]], found: Evaluation | None, trained: Path
 ) -> list[str]:

@@ -1,15 +1,18 @@
 """By which tags a run is found: what made it, on what, and what became of it."""
 
 import os
+import socket
 import subprocess
 
 from pipeline.dataset import Dataset
 from pipeline.fingerprint import TrainingRecord
 from pipeline.lockfile import dvc_hash
+from pipeline.places import project_root
 
 FINGERPRINT, GROUP = "fingerprint", "repeat"
 # By which `lineage` knows whose weights a training began with, and what dvc.lock says of its data.
 START_HASH, WEIGHTS_HASH, DVC_DATA = "hash.start", "hash.weights", "dvc.data"
+PLACE = "place"  # the machine and folder a training runs in
 STAGE_DONE, EVALUATION = "stage.", "evaluation."
 # Of the newest evaluation: the export that was scored, the test split, and MLflow's id of the logged model.
 EXPORT_HASH, TEST_HASH, LOGGED_MODEL = "hash.export", "hash.test", "logged_model"
@@ -40,11 +43,17 @@ def machine_tags(backend: str) -> dict[str, str]:
     """Where and from what a training runs: known only while it does."""
     return {
         "device": device_name(backend),
+        PLACE: place(),
         "git.commit": git_commit(),
         "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
         "dvc.stage": os.environ.get("DVC_STAGE", "none"),
         "dvc.experiment": os.environ.get("DVC_EXP_NAME", "none"),
     }
+
+
+def place() -> str:
+    """This machine and this project's folder."""
+    return f"{socket.gethostname()}:{project_root()}"
 
 
 def device_name(backend: str) -> str:
