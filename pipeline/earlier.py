@@ -1,9 +1,11 @@
 """What stood here before a run. DVC takes a stage's outputs away before it runs it; where it fails, they come back."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import whole_file
+from pipeline.lockfile import stage_names
 
 
 class Earlier:
@@ -44,3 +46,14 @@ class Earlier:
 
     def _is_complete(self, name: str) -> bool:
         return all(path.exists() for path in self.outputs[name])
+
+
+def with_dependents(repo: Any, names: Sequence[str]) -> list[str]:
+    """Stages, and those that need what they make, directly or not; all in the order of dvc.yaml."""
+    graph = repo.index.graph  # from each stage to those it needs
+    found, stages = set(names), [stage for stage in graph if getattr(stage, "name", None) in names]
+    while stages:
+        needing = {one for stage in stages for one in graph.predecessors(stage)}
+        stages = [one for one in needing if one.name not in found]
+        found |= {one.name for one in stages}
+    return [name for name in stage_names(repo) if name in found]

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TextIO
 
 import psutil
 
-from pipeline.earlier import Earlier
+from pipeline.earlier import Earlier, with_dependents
 from pipeline.errors import UserError, choices
 from pipeline.lockfile import stage_names, tidy
 from pipeline.mending import keep, mend
@@ -87,20 +87,9 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False, apart: bool = 
             for name in tidy(repo):
                 print(f"dvc.lock: dropped {name}, which dvc.yaml no longer has")
             keep(repo)
-            return outcome._replace(undone=undone, outdated=_with_dependents(repo, undone))
+            return outcome._replace(undone=undone, outdated=with_dependents(repo, undone))
     except DvcException as error:
         raise UserError(str(error)) from error
-
-
-def _with_dependents(repo: Any, names: Sequence[str]) -> list[str]:
-    """Stages, and those that need what they make, directly or not; all in the order of dvc.yaml."""
-    graph = repo.index.graph  # from each stage to those it needs
-    found, stages = set(names), [stage for stage in graph if getattr(stage, "name", None) in names]
-    while stages:
-        needing = {one for stage in stages for one in graph.predecessors(stage)}
-        stages = [one for one in needing if one.name not in found]
-        found |= {one.name for one in stages}
-    return [name for name in stage_names(repo) if name in found]
 
 
 def check_names(found: Sequence[str], stages: list[str]) -> None:
