@@ -17,7 +17,7 @@ from pipeline.files import whole_file
 from pipeline.lockfile import recorded_names, stage_names
 from pipeline.overrides import with_settings
 from pipeline.places import Places, read_evaluation
-from pipeline.promotion.decisions import read_decisions
+from pipeline.promotion.decisions import Decision, read_decisions
 from pipeline.scheduler import EVERYTHING, Outcome, check_names, repro
 
 
@@ -83,7 +83,7 @@ def retrain(targets: Sequence[str], settings: Sequence[str], jobs: int) -> Retra
         found.changed = bool(changes if not (settings or found.updated) else _changes(repo, found.targets))
     if found.changed:
         found.outcome = repro(found.targets, jobs, apart=True)
-    found.verdicts = list(_verdicts())
+    found.verdicts = list(_verdicts(also_first=found.changed))
     found.seconds = (datetime.now(UTC) - found.started).total_seconds()
     return found
 
@@ -168,13 +168,16 @@ def _update_imports(repo: Any, found: Retraining) -> None:
                 found.updated.append(stage.relpath)
 
 
-def _verdicts() -> Iterator[Verdict]:
-    """Let promotion choose the champion of every dataset with scores that it has not seen: new ones, or those of a run
-    that ended before it could choose."""
+def _verdicts(also_first: bool) -> Iterator[Verdict]:
+    """Let promotion choose the champion of every dataset with scores that it has not seen, be they of an earlier run.
+
+    also_first: also of datasets that never had one.
+    """
     variants = load_params()["variants"]
     for dataset in dict.fromkeys(str(block["dataset"]) for block in variants.values()):
         names = [name for name, block in variants.items() if block["dataset"] == dataset]
-        if not _unseen(dataset, names):
+        decisions = read_decisions(dataset)
+        if not (decisions or also_first) or not _unseen(dataset, names, decisions):
             continue
         started = time.monotonic()
         verdict = _verdict(dataset, names)
@@ -182,9 +185,8 @@ def _verdicts() -> Iterator[Verdict]:
         print(f"promotion of {dataset}: {verdict.action}, {verdict.reason} ({time.monotonic() - started:.0f} s)")
 
 
-def _unseen(dataset: str, variants: Sequence[str]) -> bool:
+def _unseen(dataset: str, variants: Sequence[str], decisions: Sequence[Decision]) -> bool:
     """Whether a variant has a score that stands in no decision about the dataset."""
-    decisions = read_decisions(dataset)
     seen = {candidate.fingerprint for decision in decisions for candidate in decision.candidates}
     left_out = decisions[-1].left_out if decisions else {}
     scores = {name: read_evaluation(Places.of(name, dataset).reports)[0] for name in variants if name not in left_out}

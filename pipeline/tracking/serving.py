@@ -138,7 +138,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"--host {host!r} --port {port}: cannot listen there ({reason}); --port 0 takes any free one"
+            f"--host {host} --port {port}: cannot listen there ({reason}); --port 0 takes any free one"
         ) from None
     with listener:
         yield listener
