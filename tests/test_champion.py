@@ -264,7 +264,7 @@ def test_gates_come_before_everything(digits: Project, cli: Cli):
     assert gates["large"]["megabytes"].endswith("is above 1") and gates["large"]["accuracy"] == "passed"
     assert "nothing new" in cli(digits, "promote", DATASET).succeeded().err
     assert_clear(cli(digits, "rollback", DATASET), USER, "it never had a champion")
-    assert "0 champions so far" in cli(digits, "history", DATASET).succeeded().err
+    assert "champions so far: 0" in cli(digits, "history", DATASET).succeeded().err
 
     with digits.changing_params() as params:  # other settings are something new
         params["promotion"][DATASET]["gate"] = {}

@@ -74,7 +74,7 @@ def retrain(
 
     found = run(target or [], settings or [], jobs)
     if not (found.changed or found.code or found.updated or found.verdicts):
-        say("retrain: nothing changed, so there was nothing to do; reports/retrain.md is that of the last time")
+        say("retrain: nothing changed, so there was nothing to do")
         return
 
     from pipeline.comparison import compare as compare_with

@@ -55,7 +55,7 @@ def history(
         _show(found)
     where = f"all decisions with their numbers are in {decisions_file(dataset)}"
     say(
-        f"history {dataset}: {len(found)} champions so far"
+        f"history {dataset}: champions so far: {len(found)}"
         + (f"; {where}" if found else f"; choose: promote {dataset}")
     )
 
