@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from pipeline.training import Training
 
@@ -40,7 +40,7 @@ class ImportBlock(Block):
     path: Path
     format: str
     parameters: Any = {}
-    drift: float | None = Field(default=None, gt=0)
+    drift: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class DerivedBlock(Block):
@@ -74,7 +74,7 @@ class PromotionBlock(Block):
     equal model may be. margin: the share by which an equal one must be smaller or faster.
     """
 
-    gate: dict[str, float] = {}
+    gate: dict[str, FiniteFloat] = {}
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
-    tolerance: float = Field(default=0.0, ge=0)
+    tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     margin: float = Field(default=0.1, gt=0, lt=1)

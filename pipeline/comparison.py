@@ -56,18 +56,17 @@ def compare(revision: str = "HEAD") -> Comparison:
     )
 
 
-def as_markdown(comparison: Comparison, revision: str, level: int = 2) -> str:
+def as_markdown(comparison: Comparison, revision: str) -> str:
     """Two sections with a table each, or one sentence where nothing differs."""
-    heading = "#" * level
     scores = [(d.what, d.key, _text(d.before), _text(d.now), _change(d)) for d in comparison.scores]
     parameters = [(f"`{d.key}`", _text(d.before), _text(d.now)) for d in comparison.parameters]
     return "\n".join(
         [
-            f"{heading} Scores",
+            "## Scores",
             "",
             table(("variant", "metric", "before", "now", "change"), scores) or f"None differs from {revision}.",
             "",
-            f"{heading} Parameters",
+            "## Parameters",
             "",
             table(("parameter", "before", "now"), parameters) or f"None differs from {revision}.",
             "",

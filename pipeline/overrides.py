@@ -32,6 +32,7 @@ def with_settings(settings: Sequence[str], path: Path = PARAMS_FILE) -> str:
     load_params(path)
     editor = YAML()
     editor.width = NO_LINE_BREAKS
+    editor.preserve_quotes = True
     document = editor.load(path.read_text(encoding="utf-8"))
     for setting in settings:
         keys, value = _parse(setting)

@@ -4,6 +4,7 @@ Only what a stage wrote is removed: paths as dvc.yaml names outputs, and folders
 Files of anybody else stay, and so does what lies behind a symbolic link.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ from typing import Any
 
 import yaml
 
+from pipeline.checking.findings import CHECKS_FILE, PASSED_FILE
+from pipeline.config import RESERVED, RESERVED_DATASET
 from pipeline.dataset import CARD_FILE, read_card
 from pipeline.errors import UserError
+from pipeline.files import ASIDE, read_json
 from pipeline.fingerprint import RECORD_FILE
 from pipeline.lockfile import recorded_names, stage_names, tidy
+from pipeline.places import FIGURES_FOLDER, TRAIN_TIMING_FILE, WEIGHTS_FILE
 from pipeline.plugins import NAME
+from pipeline.runtime import MANIFEST_FILE
 
 STAGES_FILE = Path("dvc.yaml")
 KEY = "${key}"
@@ -65,7 +71,8 @@ def _written_by_stages() -> list[Path]:
     found = set()
     for pattern in set(_patterns()):
         before, _, after = pattern.partition(KEY)
-        names = [path.name for path in Path(before).iterdir()] if Path(before).is_dir() else []
+        names = {path.name for path in Path(before).iterdir()} if Path(before).is_dir() else set()
+        names -= {*RESERVED, RESERVED_DATASET}
         found |= {Path(f"{before}{name}{after}") for name in names if re.fullmatch(NAME, name)}
     return sorted(path for path in found if path.exists() or path.is_symlink())
 
@@ -92,8 +99,20 @@ def _is_ours(path: Path) -> bool:
     if path.parts[0] == "data":
         return _is_dataset(path)
     if path.parts[0] == "models":
-        return (path / RECORD_FILE).is_file()
-    return True
+        return (path / RECORD_FILE).is_file() and {file.name for file in path.iterdir()} <= _names(path)
+    if path.parts[:2] == ("reports", "data"):
+        return any((path.parent / file).is_file() for file in (CHECKS_FILE, PASSED_FILE))
+    if path.name == FIGURES_FOLDER and any(file.suffix != ".png" for file in path.iterdir()):
+        return False
+    timing = path.parent / TRAIN_TIMING_FILE  # the last of a variant's outputs to go
+    return timing.is_file() and "fingerprint" in read_json(timing)
+
+
+def _names(folder: Path) -> set[str]:
+    """What train or export writes into its folder."""
+    if folder.name == "train":
+        return {RECORD_FILE, WEIGHTS_FILE}
+    return {RECORD_FILE, MANIFEST_FILE, *(file.name for file in folder.glob("*.onnx"))}
 
 
 def _is_dataset(folder: Path) -> bool:
@@ -108,7 +127,7 @@ def _is_dataset(folder: Path) -> bool:
 
 def _remove(path: Path) -> None:
     """Remove an output, and folders that are empty without it; a kill never leaves half an output in its place."""
-    aside = path.with_name(f".{path.name}.aside")
+    aside = path.with_name(f".{path.name}.{os.getpid()}{ASIDE}")
     path.replace(aside)
     if aside.is_dir():
         shutil.rmtree(aside)

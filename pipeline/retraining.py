@@ -9,16 +9,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.config import PARAMS_FILE, load_params
+from pipeline.config import PARAMS_FILE, load_params, promotion_block
+from pipeline.dataset import read_card
 from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_file
 from pipeline.lockfile import recorded_names, stage_names
 from pipeline.overrides import with_settings
-from pipeline.places import Places, read_evaluation
+from pipeline.promotion.candidates import scored_variants
 from pipeline.promotion.decisions import Decision, read_decisions
-from pipeline.scheduler import EVERYTHING, Outcome, check_names, repro
+from pipeline.promotion.pending import take_over
+from pipeline.scheduler import EVERYTHING, INTERRUPTED, Outcome, check_names, repro
 
 
 class Verdict(NamedTuple):
@@ -83,7 +86,10 @@ def retrain(targets: Sequence[str], settings: Sequence[str], jobs: int) -> Retra
         found.changed = bool(changes if not (settings or found.updated) else _changes(repo, found.targets))
     if found.changed:
         found.outcome = repro(found.targets, jobs, apart=True)
-    found.verdicts = list(_verdicts(also_first=found.changed))
+    if found.outcome.code != INTERRUPTED:
+        for dataset in take_over():
+            print(f"took over what the branch retrain decided about {dataset}")
+        found.verdicts = list(_verdicts(also_first=found.changed))
     found.seconds = (datetime.now(UTC) - found.started).total_seconds()
     return found
 
@@ -169,28 +175,32 @@ def _update_imports(repo: Any, found: Retraining) -> None:
 
 
 def _verdicts(also_first: bool) -> Iterator[Verdict]:
-    """Let promotion choose the champion of every dataset with scores that it has not seen, be they of an earlier run.
+    """Let promotion choose the champion of every dataset about which a question is open, be it of an earlier run.
 
     also_first: also of datasets that never had one.
     """
-    variants = load_params()["variants"]
+    params = load_params()
+    variants = params["variants"]
     for dataset in dict.fromkeys(str(block["dataset"]) for block in variants.values()):
-        names = [name for name, block in variants.items() if block["dataset"] == dataset]
         decisions = read_decisions(dataset)
-        if not (decisions or also_first) or not _unseen(dataset, names, decisions):
+        if not (decisions or also_first) or not _is_open(dataset, params, decisions):
             continue
         started = time.monotonic()
-        verdict = _verdict(dataset, names)
+        verdict = _verdict(dataset, [name for name, block in variants.items() if block["dataset"] == dataset])
         yield verdict
         print(f"promotion of {dataset}: {verdict.action}, {verdict.reason} ({time.monotonic() - started:.0f} s)")
 
 
-def _unseen(dataset: str, variants: Sequence[str], decisions: Sequence[Decision]) -> bool:
-    """Whether a variant has a score that stands in no decision about the dataset."""
-    seen = {candidate.fingerprint for decision in decisions for candidate in decision.candidates}
-    left_out = decisions[-1].left_out if decisions else {}
-    scores = {name: read_evaluation(Places.of(name, dataset).reports)[0] for name in variants if name not in left_out}
-    return any(metrics and metrics["fingerprint"] not in seen for metrics in scores.values())
+def _is_open(dataset: str, params: dict[str, Any], decisions: Sequence[Decision]) -> bool:
+    """Whether a scored variant stands in no decision about the dataset, or the rule is another than the last one's."""
+    try:
+        scored, _ = scored_variants(dataset, params, read_card(Path("data", dataset)))
+    except UserError:  # nothing is scored
+        return False
+    asked = [decision for decision in decisions if decision.candidates]
+    seen = {candidate.fingerprint for decision in asked for candidate in decision.candidates}
+    is_other_rule = bool(asked) and asked[-1].settings != promotion_block(dataset, params)
+    return is_other_rule or any(one.record.fingerprint not in seen for one in scored)
 
 
 def _verdict(dataset: str, variants: Sequence[str]) -> Verdict:

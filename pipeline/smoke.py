@@ -60,14 +60,28 @@ def small_params(params: dict[str, dict[str, Any]], folder: Path) -> dict[str, d
 
 
 def _with_files(params: dict[str, dict[str, Any]], folder: Path) -> dict[str, dict[str, Any]]:
-    imports = {name: block for name, block in params["imports"].items() if (folder / block["path"]).exists()}
+    imports = {
+        name: block
+        for name, block in params["imports"].items()
+        if (folder / config.import_block(name, params).path).exists()
+    }
+    derived = {name: config.derived_block(name, params) for name in params["derived"]}
+    variants = {name: config.variant_block(name, params) for name in params["variants"]}
     kept = params | {"imports": imports}
     while True:
         places = {f"data/{name}" for name in config.dataset_names(kept)}
         places |= {f"models/{name}/{stage}" for name in kept["variants"] for stage in ("train", "export")}
         fewer = {
-            "derived": {n: b for n, b in kept["derived"].items() if {b["dataset"], b["start"]} <= places},
-            "variants": {n: b for n, b in kept["variants"].items() if {f"data/{b['dataset']}", b["start"]} <= places},
+            "derived": {
+                name: block
+                for name, block in kept["derived"].items()
+                if {derived[name].dataset, derived[name].start} <= places
+            },
+            "variants": {
+                name: block
+                for name, block in kept["variants"].items()
+                if {f"data/{variants[name].dataset}", variants[name].start} <= places
+            },
         }
         if all(fewer[section] == kept[section] for section in fewer):
             return kept

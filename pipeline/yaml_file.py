@@ -14,7 +14,7 @@ def read_yaml(path: Path) -> Any:
         document = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
         _refuse_repeated_keys(document, path)
         return yaml.SafeLoader("").construct_document(document) if document else None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the last two: no UTF-8, no date, an alias of itself
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -29,3 +29,6 @@ def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
                 raise UserError(f"{path}: line {key.start_mark.line + 1}: key {key.value!r} stands twice in its block")
             seen.add(key.value)
             _refuse_repeated_keys(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(item, path)

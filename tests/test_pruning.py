@@ -61,6 +61,8 @@ def test_files_of_anybody_else_stay(fewer: Project, cli: Cli, tmp_path):
         f"models/{MEMORY}/notes.txt": "beside a training that is gone",
         "models/pretrained/train/model.weights.h5": "named like an output, but without a record",
         f"reports/{MEMORY}/notes.txt": "beside scores that are gone",
+        "reports/paper/figures/a.png": "named like an output, but of no variant",
+        "reports/paper/metrics.json": "{}",
         "reports/seeds/memory_lstm.json": "{}",
         "reports/promotions/memory.jsonl": "{}",
         "data/references/own.json": "{}",

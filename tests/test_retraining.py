@@ -165,3 +165,26 @@ def test_compare_shows_scores_and_parameters(changeable: Project, cli: Cli, monk
     ]
     with pytest.raises(UserError, match="git has no commit 'nosuch'"):
         compare("nosuch")
+
+
+def test_decisions_that_wait_for_their_merge_are_taken_over(fresh: Project, monkeypatch: pytest.MonkeyPatch):
+    from pipeline.promotion.pending import take_over
+
+    folder = fresh / "reports/promotions"
+    folder.mkdir(parents=True)
+    ahead, other, same = (folder / f"{name}.jsonl" for name in ("ahead", "other", "same"))
+    for file in (ahead, other, same):
+        file.write_text("1\n")
+    fresh.commit("main")
+    ahead.write_text("1\n2\n")
+    other.write_text("3\n4\n")
+    (folder / "new.jsonl").write_text("5\n")
+    fresh.commit("decided on the branch")
+    fresh.run("git", "update-ref", "refs/remotes/origin/retrain", "HEAD").succeeded()
+    fresh.run("git", "reset", "--quiet", "--hard", "HEAD~1").succeeded()
+    monkeypatch.chdir(fresh.folder)
+    assert take_over() == ["ahead", "new"]
+    assert [path.read_text() for path in (ahead, other, same, folder / "new.jsonl")] == ["1\n2\n", "1\n", "1\n", "5\n"]
+    assert take_over() == []
+    fresh.run("git", "update-ref", "-d", "refs/remotes/origin/retrain").succeeded()
+    assert take_over() == []

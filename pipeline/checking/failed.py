@@ -1,7 +1,8 @@
 """What a failed check found, kept aside for the report: DVC keeps nothing of a stage that fails.
 
-Each is filed under what was asked (which data, which accepted version), and counts as long as the question is the same:
-data that is brought back, or accepted, leaves no failure behind, although DVC may take its check from the cache.
+Each is filed under what was asked (which data, which accepted version, which limit), and counts as long as the question
+is the same: data that is brought back, or accepted, leaves no failure behind, although DVC may take its check from the
+cache.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.checking.findings import DataChecks
 from pipeline.checking.summary import data_hash, reference_path
+from pipeline.config import drift_limit
 from pipeline.dataset import CARD_FILE, read_card
 from pipeline.files import read_model, sha256, write_json
 
@@ -49,7 +51,8 @@ def read_failure(name: str) -> DataChecks | None:
 def _question(name: str) -> str:
     reference = reference_path(name)
     accepted = sha256(reference) if reference.is_file() else "none"
-    return hashlib.sha256(f"{data_hash(read_card(Path('data', name)))} {accepted}".encode()).hexdigest()
+    asked = f"{data_hash(read_card(Path('data', name)))} {accepted} {drift_limit(name)[1]}"
+    return hashlib.sha256(asked.encode()).hexdigest()
 
 
 def _path(name: str) -> Path:

@@ -73,7 +73,7 @@ def retrain(
     from pipeline.retraining import retrain as run
 
     found = run(target or [], settings or [], jobs)
-    if not (found.changed or found.code or found.updated or found.verdicts):
+    if not (found.changed or found.code or found.updated or found.settings or found.verdicts):
         say("retrain: nothing changed, so there was nothing to do")
         return
 

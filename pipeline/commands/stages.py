@@ -126,7 +126,7 @@ def evaluate(name: Variant) -> None:
     with progress_bar(f"evaluate@{name}", card.num_examples("test")) as bar:
         metrics = run(block, places, bar)
 
-    from pipeline.tracking.evaluation import Evaluation  # MLflow takes longer to import than scoring takes
+    from pipeline.tracking.evaluation import Evaluation
     from pipeline.tracking.runs import Tracker  # MLflow takes longer to import than scoring takes
 
     found = Evaluation(metrics, read_evaluation(places.reports)[1], places)
