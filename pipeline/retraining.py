@@ -89,7 +89,7 @@ def retrain(targets: Sequence[str], settings: Sequence[str], jobs: int) -> Retra
     if found.outcome.code != INTERRUPTED:
         for dataset in take_over():
             print(f"took over what the branch retrain decided about {dataset}")
-        found.verdicts = list(_verdicts(also_first=found.changed))
+        found.verdicts = list(_verdicts(found.made))
     found.seconds = (datetime.now(UTC) - found.started).total_seconds()
     return found
 
@@ -174,16 +174,17 @@ def _update_imports(repo: Any, found: Retraining) -> None:
                 found.updated.append(stage.relpath)
 
 
-def _verdicts(also_first: bool) -> Iterator[Verdict]:
+def _verdicts(made: Sequence[str]) -> Iterator[Verdict]:
     """Let promotion choose the champion of every dataset about which a question is open, be it of an earlier run.
 
-    also_first: also of datasets that never had one.
+    The first champion of a dataset is chosen when one of its variants was scored among the stages `made`.
     """
     params = load_params()
     variants = params["variants"]
+    scored = {variants[name.partition("@")[2]]["dataset"] for name in made if name.startswith("evaluate@")}
     for dataset in dict.fromkeys(str(block["dataset"]) for block in variants.values()):
         decisions = read_decisions(dataset)
-        if not (decisions or also_first) or not _is_open(dataset, params, decisions):
+        if not (decisions or dataset in scored) or not _is_open(dataset, params, decisions):
             continue
         started = time.monotonic()
         verdict = _verdict(dataset, [name for name, block in variants.items() if block["dataset"] == dataset])

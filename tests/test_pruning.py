@@ -1,5 +1,6 @@
 """`prune` takes away what stages wrote for variants and datasets that are gone, and nothing else."""
 
+import re
 import shutil
 from collections.abc import Callable
 
@@ -83,7 +84,7 @@ def test_files_of_anybody_else_stay(fewer: Project, cli: Cli, tmp_path):
         assert f"left {path}: " in out
     assert (elsewhere / "card.json").is_file() and (fewer / "data/half_of_digits").is_symlink()
     assert (fewer / "data/memory/card.json").is_file()
-    assert fewer.hashes("data/digits") == before and "data/digits" not in out
+    assert fewer.hashes("data/digits") == before and not re.search(r"^removed data/digits", out, re.MULTILINE)
     assert f"removed models/{IMAGE}/train" in out
 
 

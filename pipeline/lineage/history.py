@@ -15,7 +15,7 @@ from pipeline.places import METRICS_FILE
 FILE_IN_LOCK = re.compile(r"^    - path: (\S+)\n      hash: md5\n      md5: (\S+)$", re.MULTILINE)
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 FORMAT = "%H%x1f%cd%x1f%s"
-DATES = "--date=format-local:%Y-%m-%d %H:%M"
+DATES = "--date=format-local:%Y-%m-%d %H:%M:%S"
 METRICS_EVERYWHERE = f"reports/*/{METRICS_FILE}"
 
 

@@ -18,6 +18,7 @@ RUN_TAGS = {
     "repeat": "repeat",
     "restored": "restored",
 }
+MINUTES = len("2026-11-21 12:00")
 
 
 def as_text(lineage: Lineage) -> Iterator[str]:
@@ -45,7 +46,7 @@ def as_text(lineage: Lineage) -> Iterator[str]:
     if lineage.commits:
         yield "commits"
     for commit in sorted(lineage.commits.values(), key=lambda commit: commit.date):
-        yield f"  {_short(commit.hash)} {commit.date} {commit.subject}"
+        yield f"  {_short(commit.hash)} {commit.date[:MINUTES]} {commit.subject}"
 
 
 def _data_lines(data: Data, lineage: Lineage) -> Iterator[str]:
