@@ -2,13 +2,13 @@
 
 import os
 import platform
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.comparison import Comparison, as_markdown, cell, table
 from pipeline.files import whole_file
 from pipeline.retraining import Retraining
+from pipeline.tracking.tags import git_commit
 
 REPORT = Path("reports", "retrain.md")
 
@@ -37,7 +37,7 @@ def _lines(found: Retraining, comparison: Comparison) -> Iterator[str]:
     yield table(
         ("", ""),
         [
-            ("commit", _commit()),
+            ("commit", git_commit()),
             ("asked for", ", ".join(found.targets) or "everything"),
             ("changed with --set", ", ".join(f"`{cell(setting)}`" for setting in found.settings) or "nothing"),
             ("took", _duration(found.seconds)),
@@ -74,14 +74,6 @@ def _reasons(found: Retraining) -> dict[str, str]:
     """Why, by what failed."""
     undecided = {f"promotion of {verdict.dataset}": verdict.reason for verdict in found.verdicts if verdict.failed}
     return {**found.troubles, **found.outcome.failed, **undecided}
-
-
-def _commit() -> str:
-    try:
-        git = ["git", "rev-parse", "HEAD"]
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "none"
 
 
 def _machine() -> str:

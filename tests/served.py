@@ -48,10 +48,14 @@ def register(project: Project, folder: Path) -> str:
 
 @contextmanager
 def tracking(uri: str):
-    """MLflow in this process, which other tests use as well, looks at another store for a while."""
+    """MLflow in this process, which other tests use as well, looks at another store for a while.
+
+    MLflow writes the address into the environment too, and remembers the last one of any test: only the environment's
+    own is right afterwards.
+    """
     import mlflow
 
-    before = mlflow.get_tracking_uri()
+    before = os.environ["MLFLOW_TRACKING_URI"]
     mlflow.set_tracking_uri(uri)
     try:
         yield mlflow

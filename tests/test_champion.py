@@ -11,20 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import yaml
+from exported import write_digits_export
 from found import PARAMS, ROOT
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from project import Finished, Project
 
 from pipeline.config import load_params, variant_block
 from pipeline.dataset import SPLITS, Dataset, read_card, save_dataset
-from pipeline.files import write_json
-from pipeline.fingerprint import make_record, write_record
-from pipeline.onnx_graph import OPSET
-from pipeline.places import HISTORY_FILE, TRAIN_TIMING_FILE, Places
-from pipeline.runtime import MANIFEST_FILE, Manifest
+from pipeline.fingerprint import write_record
+from pipeline.places import Places
 
 pytest_plugins = ["project"]
 pytestmark = pytest.mark.slow
@@ -94,36 +91,8 @@ def write_variant(project: Project, name: str, wrong: Iterable[int], ballast: in
         helper.make_node("Softmax", ["sharp"], ["nearest"]),
         helper.make_node("MatMul", ["nearest", "answers"], ["probability"]),
     ]
-    given = helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 28, 28, 1])
-    answer = helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 10])
-    tensors = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
-    model = helper.make_model(
-        helper.make_graph(nodes, name, [given], [answer], tensors),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=10,
-    )
-    places.exported.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, places.exported / "model.onnx")
     block = variant_block(name, load_params(project / "params.yaml"))
-    record = make_record(name, block, card, 7840, "tensorflow")
-    write_record(places.exported, record)
-    write_record(places.trained, record)
-    manifest = Manifest(
-        variant=name,
-        dataset=DATASET,
-        view=block.view,
-        task=block.task,
-        model=block.model,
-        num_parameters=7840,
-        fingerprint=record.fingerprint,
-        description=card.as_description(),
-        stored_shape=list(card.example_shape()),
-        graphs={"model": "model.onnx"},
-    )
-    write_json(places.exported / MANIFEST_FILE, manifest.model_dump())
-    places.reports.mkdir(parents=True, exist_ok=True)
-    (places.reports / HISTORY_FILE).write_text("epoch,step,loss,val_loss,learning_rate\n1,10,0.5,0.6,0.001\n")
-    write_json(places.reports / TRAIN_TIMING_FILE, {"train_seconds": 1.0, "fingerprint": record.fingerprint})
+    write_record(places.trained, write_digits_export(places, name, block, card, nodes, constants))
 
 
 def add(cli: Cli, project: Project, name: str, wrong: Iterable[int], ballast: int = 0) -> None:

@@ -66,6 +66,7 @@ def test_it_says_what_is_served_and_how_to_ask_it(made: Project, memory: Server)
     assert memory.line.startswith(f"serve: memory version 1 (run {MEMORY}-")
     assert f"accuracy {score:.4f}) at http://127.0.0.1:{memory.port}, " in memory.line
     command = memory.line.partition("try: ")[2]
+    # As a person pastes it: it has a pipe.
     asked = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert len(json.loads(asked.stdout)["predictions"]) == 1
 

@@ -7,19 +7,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import yaml
+from exported import write_digits_export
 from found import PARAMS, ROOT
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from pipeline.config import variant_block
 from pipeline.dataset import Dataset, read_card
-from pipeline.files import write_json
-from pipeline.fingerprint import make_record, write_record
-from pipeline.onnx_graph import OPSET
-from pipeline.places import HISTORY_FILE, TRAIN_TIMING_FILE, Places
-from pipeline.runtime import MANIFEST_FILE, Manifest
+from pipeline.places import Places
 
 VARIANT, DATASET = "digits_cnn", "digits"
 HEAVY = ("keras", "tensorflow")
@@ -64,7 +60,6 @@ def run(folder: Path, *arguments: str) -> tuple[str, set[str]]:
 def write_export(folder: Path) -> None:
     """An export that answers the digit of the brightest of the first ten pixels."""
     places = Places.of(VARIANT, DATASET, folder)
-    places.exported.mkdir(parents=True)
     card = read_card(places.dataset)
     pick = np.zeros((28 * 28, 10), dtype=np.float32)
     pick[np.arange(10), np.arange(10)] = 1
@@ -73,32 +68,7 @@ def write_export(folder: Path) -> None:
         helper.make_node("MatMul", ["flat", "pick"], ["brightness"]),
         helper.make_node("Softmax", ["brightness"], ["probability"]),
     ]
-    given = helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 28, 28, 1])
-    answer = helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 10])
-    graph = helper.make_graph(nodes, "digits", [given], [answer], [numpy_helper.from_array(pick, "pick")])
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10),
-        places.exported / "model.onnx",
-    )
-    block = variant_block(VARIANT, PARAMS)
-    record = make_record(VARIANT, block, card, 7840, "tensorflow")
-    write_record(places.exported, record)
-    manifest = Manifest(
-        variant=VARIANT,
-        dataset=DATASET,
-        view=block.view,
-        task=block.task,
-        model=block.model,
-        num_parameters=7840,
-        fingerprint=record.fingerprint,
-        description=card.as_description(),
-        stored_shape=list(card.example_shape()),
-        graphs={"model": "model.onnx"},
-    )
-    write_json(places.exported / MANIFEST_FILE, manifest.model_dump())
-    places.reports.mkdir(parents=True)
-    (places.reports / HISTORY_FILE).write_text("epoch,step,loss,val_loss,learning_rate\n1,10,0.5,0.6,0.001\n")
-    write_json(places.reports / TRAIN_TIMING_FILE, {"train_seconds": 1.0, "fingerprint": record.fingerprint})
+    write_digits_export(places, VARIANT, variant_block(VARIANT, PARAMS), card, nodes, {"pick": pick})
 
 
 def test_help_and_check_import_next_to_nothing(folder: Path) -> None:

@@ -27,6 +27,7 @@ RIGHTS = {
 
 
 def read(name: str) -> dict[str, Any]:
+    # Texts alone, and so nothing to be made: YAML's other readers take the key `on` for true.
     return yaml.load((FOLDER / name).read_text(), Loader=yaml.BaseLoader)
 
 

@@ -95,7 +95,6 @@ class Contest:
         return Outcome(chosen.export if chosen else None, reason, None, False, candidates)
 
     def _challenge(self, champion: Holder) -> Outcome:
-        self._champion_export  # noqa: B018  (refuses another schema, whatever statistics are stored)
         statistics, again = self._champion_statistics
         score = float(self.task.metric_of(statistics.sum(axis=0)))
         champion = champion.model_copy(update={"score": round(score, 4)})
@@ -215,11 +214,11 @@ class Contest:
         """Statistics [N, K] of the champion, and whether they were made now."""
         assert self.champion is not None
         holder, card = self.champion.holder, self.data.card
+        export = self._champion_export  # first: it refuses another schema, whatever statistics are stored
         wanted = {"task": self.scored[0].metrics["task"], "metric": self.task.METRIC}
         found = self.registry.statistics(holder, card.split_hash("test"), wanted)
         if found is not None and found.shape == self.scored[0].statistics.shape:
             return found, False
-        export = self._champion_export
         say(f"promote {card.name}: {holder.run_name} was scored on another test split: scoring it again on this one")
         with progress_bar(f"score {holder.run_name}", card.num_examples("test")) as bar:
             answers = answer_test(export, self.data, bar.advance)

@@ -142,15 +142,8 @@ class Registry:
 
     def _read(self) -> tuple[dict[str, str] | None, dict[str, str]]:
         """Aliases (None: there is no registered model yet) and tags."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            model = self.client.get_registered_model(self.dataset)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return None, {}
-        return dict(model.aliases), dict(model.tags)
+        model = registered_model(self.client, self.dataset)
+        return (dict(model.aliases), dict(model.tags)) if model else (None, {})
 
     @needs_store
     def _fetch_export(self, registered: Registered, aside: str) -> Path:
@@ -169,6 +162,18 @@ class Registry:
             score=float(tags["score"]),
         )
         return Registered(holder, f"models:/{self.dataset}/{version.version}")
+
+
+def registered_model(client: Any, name: str) -> Any:
+    """The registered model of this name; None where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
 
 
 def _holds(run: Any, scored: Scored) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.errors import UserError, choices
 from pipeline.plugins import NAME
 from pipeline.progress import say
-from pipeline.tracking.registry import ALIAS
+from pipeline.tracking.registry import ALIAS, registered_model
 from pipeline.tracking.store import import_mlflow, store_file, tracking_uri, unusable, without_password
 
 REFERENCE = re.compile(rf"(?P<dataset>{NAME.pattern})(@(?P<alias>[\w-]+)|/(?P<version>\d+))?", re.ASCII)
@@ -78,13 +78,9 @@ def _find_version(client: Any, dataset: str, alias: str | None, number: str | No
 
 
 def _aliases(client: Any, dataset: str) -> dict[str, str]:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return dict(client.get_registered_model(dataset).aliases)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
+    model = registered_model(client, dataset)
+    if model:
+        return dict(model.aliases)
     names = [model.name for model in client.search_registered_models()]
     raise UserError(
         f"no registered model {dataset!r} in {without_password(tracking_uri())}; {choices(dataset, names)}. "
