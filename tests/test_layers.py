@@ -56,7 +56,7 @@ def compare_with_keras(size: tuple[int, int, int, int], return_sequences: bool) 
     inputs, upstream = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
     weights = [rng.normal(size=shape).astype(np.float32) * 0.5 for shape in ((features, 4 * units), (units, 4 * units))]
     weights.append(rng.normal(size=4 * units).astype(np.float32))
-    fast, known = FastLSTM(units, return_sequences), keras.layers.LSTM(units, return_sequences=return_sequences)
+    fast, known = (kind(units, return_sequences=return_sequences) for kind in (FastLSTM, keras.layers.LSTM))
     found = outputs_and_gradients(fast, weights, inputs, upstream)
     expected = outputs_and_gradients(known, weights, inputs, upstream)
     assert len(found) == len(expected) == 5 and found[0].shape == fast.compute_output_shape(inputs.shape)

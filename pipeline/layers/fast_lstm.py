@@ -1,130 +1,122 @@
 """An LSTM that trains faster than `keras.layers.LSTM` on CPUs and computes the same thing with the same weights.
 
-The input projection is done once for all steps, the gradient is written by hand (the weight gradient is one product
-after the backward loop, not one per step), and on TensorFlow the recurrent core alone is compiled by XLA. Equations:
-Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000), gates in Keras' order i, f, g, o.
+Equations: Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000); gradients: Graves, *Supervised
+Sequence Labelling with Recurrent Neural Networks* (2012), section 4.5. Gates in Keras' order i, f, g, o.
 
-Shape legend: B batch, T time steps, D features, U units.
+Shape legend: B batch, T time steps, U units.
 """
 
+from functools import cache
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from pipeline.layers.compiled import compiled
+from pipeline.layers.recurrent_loop import Core, as_tuple, before, dropped, loop, outer, run, suits
 
 Tensor = Any
+GATE_SCALES = (0.5, 0.5, 1.0, 0.5)
 
 
 @keras.saving.register_keras_serializable("cadence")
-class FastLSTM(keras.layers.Layer):
-    """Last hidden state [B, U], or all of them [B, T, U] with `return_sequences`, of inputs [B, T, D].
+class FastLSTM(keras.layers.LSTM):
+    """`keras.layers.LSTM` in all it takes and gives; where the cell is the usual one on a CPU, the loop is ours."""
 
-    Weights are those of `keras.layers.LSTM`, in its order: kernel [D, 4U], recurrent_kernel [U, 4U], bias [4U].
+    def inner_loop(self, sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        if not suits(self):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        mask = mask[0] if isinstance(mask, list) else mask
+        sequences = dropped(self, sequences, training)
+        weights = [self.cell.recurrent_kernel.value, self.cell.bias.value]
+        return run(self, lstm_core(mask is not None), sequences, weights, initial_state, mask)
+
+
+@cache
+def lstm_core(masked: bool) -> Core:
+    """A function of projected inputs [T, B, 4U], recurrent kernel [U, 4U], bias [4U], hidden and cell state [B, U].
+
+    It gives all hidden states [T, B, U] and the last cell state [B, U]. Where the mask [T, B, 1] is 0 the state stays.
     """
 
-    def __init__(self, units: int, return_sequences: bool = False, **options: Any) -> None:
-        super().__init__(**options)
-        self.units = units
-        self.return_sequences = return_sequences
+    @ops.custom_gradient
+    def core(projected: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, cell: Tensor, *mask: Tensor) -> Any:
+        hiddens, cells, gates = _forward(projected, recurrent, bias, hidden, cell, *mask)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        units = self.units
-        self.kernel = self.add_weight(shape=(input_shape[-1], 4 * units), name="kernel")
-        self.recurrent_kernel = self.add_weight(
-            shape=(units, 4 * units), initializer="orthogonal", name="recurrent_kernel"
-        )
-        self.bias = self.add_weight(shape=(4 * units,), initializer=_forget_gate_open, name="bias")
+        def gradient(*upstream: Any) -> tuple[Tensor, ...]:
+            above = as_tuple(upstream)
+            found = _backward(*above, hiddens, cells, gates, recurrent, hidden, cell, *mask)
+            return (*found, *(ops.zeros_like(each) for each in mask))
 
-    def call(self, inputs: Tensor) -> Tensor:
-        batch, steps = ops.shape(inputs)[:2]
-        flat = ops.reshape(inputs, (batch * steps, inputs.shape[-1]))
-        projected = ops.reshape(ops.matmul(flat, self.kernel) + self.bias, (batch, steps, 4 * self.units))
-        hidden = compiled(lstm_core)(ops.swapaxes(projected, 0, 1), self.recurrent_kernel.value)
-        return ops.swapaxes(hidden, 0, 1) if self.return_sequences else hidden[-1]
+        return (hiddens, cells[-1]), gradient
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (*input_shape[:2], self.units) if self.return_sequences else (input_shape[0], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units, "return_sequences": self.return_sequences}
+    return core
 
 
-def _forget_gate_open(shape: tuple[int], dtype: str | None = None) -> Tensor:
-    """Zeros, but ones for the forget gate: remember until taught otherwise (Jozefowicz et al., 2015)."""
-    units = shape[0] // 4
-    return ops.concatenate([ops.zeros(units, dtype), ops.ones(units, dtype), ops.zeros(2 * units, dtype)])
-
-
-@ops.custom_gradient
-def lstm_core(projected: Tensor, recurrent: Tensor) -> Tensor:
-    """All hidden states [T, B, U] from projected inputs [T, B, 4U] and the recurrent kernel [U, 4U]."""
-    hidden, cell, gates = _forward(projected, recurrent)
-
-    def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return _backward(arguments[0] if upstream is None else upstream, hidden, cell, gates, recurrent)
-
-    return hidden, gradient
-
-
-def _forward(projected: Tensor, recurrent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _forward(projected: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, cell: Tensor, *mask: Tensor) -> Any:
+    """Hidden states, cell states [T, B, U] and gates [T, B, 4U] after their activation."""
     steps, batch = ops.shape(projected)[:2]
     units, dtype = recurrent.shape[0], projected.dtype
+    # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: one tanh for all gates; halving is exact, so it is done before the loop.
+    half = ops.convert_to_tensor(np.repeat(GATE_SCALES, units), dtype)
+    shift = 1.0 - half
+    recurrent, bias = recurrent * half, bias * half
 
-    def step(t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        h, c, hidden, cell, gates = state
-        z = projected[t] + ops.matmul(h, recurrent)
-        i, f = ops.sigmoid(z[:, :units]), ops.sigmoid(z[:, units : 2 * units])
-        g, o = ops.tanh(z[:, 2 * units : 3 * units]), ops.sigmoid(z[:, 3 * units :])
-        c = f * c + i * g
-        h = o * ops.tanh(c)
-        return (
-            h,
-            c,
-            ops.slice_update(hidden, (t, 0, 0), h[None]),
-            ops.slice_update(cell, (t, 0, 0), c[None]),
-            ops.slice_update(gates, (t, 0, 0), ops.concatenate([i, f, g, o], axis=-1)[None]),
-        )
+    def step(t: Tensor, state: tuple[Tensor, ...]) -> Any:
+        h, c = state
+        gate = ops.tanh(projected[t] * half + ops.matmul(h, recurrent) + bias) * half + shift
+        i, f = gate[:, :units], gate[:, units : 2 * units]
+        g, o = gate[:, 2 * units : 3 * units], gate[:, 3 * units :]
+        new_c = f * c + i * g
+        new_h = o * ops.tanh(new_c)
+        if mask:
+            new_c = ops.where(mask[0][t] > 0, new_c, c)
+            new_h = ops.where(mask[0][t] > 0, new_h, h)
+        return (new_h, new_c), (new_h, new_c, gate)
 
-    start = ops.zeros((batch, units), dtype)
     history = ops.zeros((steps, batch, units), dtype)
-    state = (start, start, history, history, ops.zeros((steps, batch, 4 * units), dtype))
-    return ops.fori_loop(0, steps, step, state)[2:]
+    records = (history, history, ops.zeros((steps, batch, 4 * units), dtype))
+    return loop(step, (hidden, cell), records, steps)[1]
 
 
 def _backward(
-    upstream: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor, recurrent: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Gradients for `projected` and `recurrent` (equations: Graves 2012, *Supervised Sequence Labelling*, 4.5)."""
-    steps, batch, units = ops.shape(hidden)[0], ops.shape(hidden)[1], recurrent.shape[0]
-    start = ops.zeros((1, batch, units), hidden.dtype)
-    hidden_before = ops.concatenate([start, hidden[:-1]], axis=0)
-    cell_before = ops.concatenate([start, cell[:-1]], axis=0)
+    upstream: Tensor,
+    upstream_cell: Tensor,
+    hiddens: Tensor,
+    cells: Tensor,
+    gates: Tensor,
+    recurrent: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    *mask: Tensor,
+) -> tuple[Tensor, ...]:
+    """Gradients for the projected inputs, the recurrent kernel, the bias, and the first hidden and cell state."""
+    steps, batch = ops.shape(hiddens)[:2]
+    units = recurrent.shape[0]
+    i, f, g, o = (gates[:, :, k * units : (k + 1) * units] for k in range(4))
+    squashed = ops.tanh(cells)
+    to_cell = o * (1 - squashed * squashed)
+    cells_before = before(cell, cells)
+    # What a gate's input gets is the gradient of the cell (of the hidden state for the last gate) times these.
+    factors = ops.concatenate(
+        [g * i * (1 - i), cells_before * f * (1 - f), i * (1 - g * g), squashed * o * (1 - o)], axis=-1
+    )
     transposed = ops.transpose(recurrent)
 
-    def step(k: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        dh, dc, dz_history = state
-        t = steps - 1 - k
-        gate = gates[t]
-        i, f = gate[:, :units], gate[:, units : 2 * units]
-        g, o = gate[:, 2 * units : 3 * units], gate[:, 3 * units :]
-        squashed = ops.tanh(cell[t])
+    def step(t: Tensor, state: tuple[Tensor, ...]) -> Any:
+        dh, dc = state
         dh = dh + upstream[t]
-        dc = dc + dh * o * (1 - squashed * squashed)
-        dz = ops.concatenate(
-            [
-                dc * g * i * (1 - i),
-                dc * cell_before[t] * f * (1 - f),
-                dc * i * (1 - g * g),
-                dh * squashed * o * (1 - o),
-            ],
-            axis=-1,
-        )
-        return ops.matmul(dz, transposed), dc * f, ops.slice_update(dz_history, (t, 0, 0), dz[None])
+        through = dc + dh * to_cell[t]
+        dz = ops.concatenate([through, through, through, dh], axis=-1) * factors[t]
+        dh_before, dc_before = ops.matmul(dz, transposed), through * f[t]
+        if mask:
+            counts = mask[0][t] > 0
+            dz = ops.where(counts, dz, 0)
+            dh_before = ops.where(counts, dh_before, dh)
+            dc_before = ops.where(counts, dc_before, dc)
+        return (dh_before, dc_before), (dz,)
 
-    dz_history = ops.zeros((steps, batch, 4 * units), hidden.dtype)
-    dz_history = ops.fori_loop(0, steps, step, (start[0], start[0], dz_history))[2]
-    flat_before = ops.reshape(hidden_before, (steps * batch, units))
-    d_recurrent = ops.matmul(ops.transpose(flat_before), ops.reshape(dz_history, (steps * batch, 4 * units)))
-    return dz_history, d_recurrent
+    start = (ops.zeros_like(hidden), upstream_cell)
+    records = (ops.zeros((steps, batch, 4 * units), hiddens.dtype),)
+    (dh, dc), (dz,) = loop(step, start, records, steps, backwards=True)
+    return dz, outer(before(hidden, hiddens), dz), ops.sum(dz, axis=(0, 1)), dh, dc
