@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.app import USE, Variant, app
+from pipeline.progress import say
 
 
 @app.command(rich_help_panel=USE)
@@ -76,3 +77,34 @@ def lineage(
     found = trace(anything)
     for line in [json.dumps(to_object(found), indent=2)] if as_json else as_text(found):
         typer.echo(line)
+
+
+@app.command(rich_help_panel=USE)
+def diagnose(
+    variant: Annotated[
+        str | None, typer.Argument(metavar="[VARIANT]", help="A key under `variants` in params.yaml; all if none.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, or an array of them.")] = False,
+) -> None:
+    """Read the curves of a training: under-fit, over-fit, good fit or unstable; why; what to try next."""
+    import json
+
+    from pipeline.diagnosis_report import as_json as to_object
+    from pipeline.diagnosis_report import as_text, examine, examine_all, print_table
+
+    if variant is not None:
+        found = examine(variant)
+        for line in [json.dumps(to_object(found), indent=2)] if as_json else as_text(found):
+            typer.echo(line)
+        if found.changed:
+            say(f"note: params.yaml has changed since: {found.changed}; up to date with: dvc repro train@{variant}")
+        return
+    every = examine_all()
+    if as_json:
+        typer.echo(json.dumps([to_object(found) for found in every.examined], indent=2))
+    elif every.examined:
+        print_table(every.examined)
+    for problem in every.problems:
+        say(f"left out: {problem}")
+    lacking = f"; not trained here: {', '.join(every.untrained)}" if every.untrained else ""
+    say(f"diagnose: {len(every.examined)} variants{lacking}; the reason for each: python -m pipeline diagnose VARIANT")
