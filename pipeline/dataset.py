@@ -1,6 +1,6 @@
 """What a dataset on disk is: one `.npy` per array and split, and `card.json`, which says what they hold.
 
-Shape legend: N examples, T time steps, H height, W width, C channels.
+Shape legend: N examples, T time steps, H height, W width, C channels, F features, K values.
 """
 
 import hashlib
@@ -18,9 +18,20 @@ from pipeline.files import read_model, sha256, whole_folder, write_json
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
-Layout = Literal["arrival_times", "images", "symbols"]
+Layout = Literal["arrival_times", "images", "symbols", "sequences"]
 SPLITS = ("train", "validation", "test")
 CARD_FILE = "card.json"
+
+
+class Scaling(BaseModel):
+    """Mean and spread of each feature and of each value to be answered, found on the training split."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    x_mean: list[float]
+    x_scale: list[float]
+    y_mean: list[float] = []
+    y_scale: list[float] = []
 
 
 class Description(BaseModel):
@@ -29,8 +40,15 @@ class Description(BaseModel):
     layout: how the array `x` is to be read:
         `arrival_times` [N, H, W] unsigned, the frame from which on a pixel is 1 (`num_steps` frames);
         `images` [N, H, W] or [N, H, W, C] uint8;
-        `symbols` [N, T + 1] unsigned indices into `vocabulary`, each to be predicted from those before it.
-    `images` and `arrival_times` come with `y` [N], an index into `classes`.
+        `symbols` [N, T] unsigned indices into `vocabulary`, each to be predicted from those before it, or, with `y`,
+        to be labelled as a whole;
+        `sequences` [N, T, F] floats, the steps of `features`; where they differ in length, `padded`, with zeros
+        at the end and an array `length` [N].
+    All others come with `y`: [N], an index into `classes`; or, for `sequences`, [N, T] such indices, or values
+        [N, K] or [N, T, K] of `outputs`.
+    output_steps: at how many steps a sequence is answered; None for as many as it has. first_answer: the step from
+        which on an answer is asked for. scaling: how to bring features and values to mean 0 and spread 1; None where
+        they are so already, or are to stay as they are.
     ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn;
         empty where nobody knows it (imported data).
     disjoint: whether no example of one split may occur in another.
@@ -43,6 +61,12 @@ class Description(BaseModel):
     classes: list[str] | None = None
     vocabulary: list[str] | None = None
     num_steps: int | None = None
+    features: list[str] | None = None
+    outputs: list[str] | None = None
+    output_steps: int | None = None
+    first_answer: int = 0
+    padded: bool = False
+    scaling: Scaling | None = None
     ceilings: dict[str, float] = {}
     disjoint: bool = True
 

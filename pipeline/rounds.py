@@ -79,16 +79,17 @@ class Rounds(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _validate(self) -> dict[str, float]:
-        """Each metric over the validation split: the mean over its targets; the carried state is put back after."""
+        """Each metric over the validation split, the mean over what is asked for; the carried state is put back."""
         sums: dict[str, float] = {}
         num_targets = 0
         carried = [(weight, weight.numpy()) for weight in carried_state(self.model)]
         with ahead(self.validation.epoch(0)) as batches:
             for inputs, targets in batches:
                 found: Any = self.model.test_on_batch(inputs, targets, return_dict=True)
-                num_targets += targets.size
+                asked = int(np.count_nonzero(np.isfinite(targets) if targets.dtype.kind == "f" else targets >= 0))
+                num_targets += asked
                 for name, value in found.items():
-                    sums[name] = sums.get(name, 0.0) + float(value) * targets.size
+                    sums[name] = sums.get(name, 0.0) + float(value) * asked
         for weight, value in carried:
             weight.assign(value)
         return {f"val_{name}": value / num_targets for name, value in sums.items()}

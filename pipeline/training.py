@@ -27,7 +27,8 @@ class Training(BaseModel):
 
     learning_rate with `schedule` `constant` or `cosine` (to zero at the last update), after `warmup_steps` updates of
     linear growth. clip_value, clip_norm: bounds of each gradient entry, of the global gradient norm.
-    label_smoothing: the share of every target that is spread evenly over all classes.
+    label_smoothing: the share of every target that is spread evenly over all classes. value_loss: mean squared error
+    or mean absolute error, where values are answered; the former if none is given.
     Length: `epochs` (passes over the training split) or `steps` (updates; validated every `validate_every` of them).
     early_stopping: stop after so many validations without a better loss. keep: weights of the `best` validation loss or
     the `last`. truncate_steps: for stateful networks, how many time steps one update sees. steps_per_execution: updates
@@ -43,6 +44,7 @@ class Training(BaseModel):
     clip_value: float | None = Field(default=None, gt=0)
     clip_norm: float | None = Field(default=None, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    value_loss: Literal["mse", "mae"] | None = None
     batch_size: int = Field(ge=1)
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
@@ -54,6 +56,7 @@ class Training(BaseModel):
     steps_per_execution: int = Field(default=1, ge=1)
     mixed_precision: bool = False
     deterministic: bool = True
+    record_gradients: bool = False
     num_threads: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
@@ -121,7 +124,7 @@ def fit(
     model.compile(
         optimizer=_optimizer(training, num_updates),
         loss=loss,
-        metrics=[_accuracy(model)],
+        metrics=_metrics(train.view.asks),
         steps_per_execution=math.gcd(training.steps_per_execution, per_round),
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
@@ -152,13 +155,21 @@ def _fit_rounds(model: "keras.Model", train: Batches, rounds: "Rounds") -> None:
             model.fit(batches, steps_per_epoch=per_round, **options)
 
 
-def _accuracy(model: "keras.Model") -> "keras.metrics.Metric":
-    """What Keras makes of `accuracy`, made before the first step is traced."""
+def _metrics(asks: str) -> list[Any]:
+    """What is followed beside the loss: the accuracy of labels; values have their loss."""
     import keras
+    from keras import ops
 
-    if model.output_shape[-1] == 1:
-        return keras.metrics.BinaryAccuracy(name="accuracy")
-    return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    def accuracy(targets: Any, probabilities: Any) -> Any:
+        """The share of right labels among those that are asked for (not -1)."""
+        labels = ops.cast(ops.reshape(targets, ops.shape(probabilities)[:-1]), "int32")
+        two = probabilities.shape[-1] == 1
+        answers = ops.cast(probabilities[..., 0] > 0.5, "int32") if two else ops.argmax(probabilities, axis=-1)
+        asked = ops.cast(labels >= 0, "float32")
+        right = ops.cast(ops.equal(labels, ops.cast(answers, "int32")), "float32")
+        return ops.sum(right * asked) / ops.maximum(ops.sum(asked), 1.0)
+
+    return [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")] if "label" in asks else []
 
 
 def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimizer":

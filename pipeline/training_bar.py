@@ -30,9 +30,15 @@ class TrainingBar:
     def on_round(self, row: dict[str, float]) -> None:
         """Say how the validation went."""
         say(
-            f"  update {int(row['step'])}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}; "
-            f"validation {row['val_loss']:.4f}, {row['val_accuracy']:.4f}"
+            f"  update {int(row['step'])}: loss {row['loss']:.4f}{accuracy_of(row)}; "
+            f"validation {row['val_loss']:.4f}{accuracy_of(row, 'val_')}"
         )
+
+
+def accuracy_of(row: dict[str, float], split: str = "") -> str:
+    """`, accuracy 0.9870` of a round; nothing where values are answered."""
+    name = f"{split}accuracy"
+    return f", accuracy {row[name]:.4f}" if name in row else ""
 
 
 @contextmanager

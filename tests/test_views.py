@@ -4,24 +4,42 @@ import numpy as np
 import pytest
 from found import VARIANTS, Case, label
 
-from pipeline.dataset import Arrays, Description
+from pipeline.dataset import Arrays, Description, Scaling
 from pipeline.errors import UserError
-from pipeline.views import VIEWS, open_view
+from pipeline.views import VIEWS, ExampleSpec, open_view
 
 CLIPS = Description(text="clips", layout="arrival_times", classes=["a", "b"], num_steps=3)
 IMAGES = Description(text="images", layout="images", classes=["a", "b", "c"])
 SYMBOLS = Description(text="symbols", layout="symbols", vocabulary=["p", "q", "r"])
+LABELLED_SYMBOLS = SYMBOLS.model_copy(update={"classes": ["no", "yes"]})
+SCALING = Scaling(x_mean=[1.0, 10.0], x_scale=[2.0, 5.0], y_mean=[4.0], y_scale=[0.5])
+STEPS = Description(text="steps", layout="sequences", features=["f", "g"], classes=["low", "high"], scaling=SCALING)
+VALUES = STEPS.model_copy(update={"classes": None, "outputs": ["value"]})
+ENDING = {"padded": True, "first_answer": 1}
 
 ARRIVAL = np.array([[[0, 3], [1, 2]]], dtype=np.uint8)
 # Sixteen pixels in their order: quadrant 0 is 0 1 4 5, quadrant 1 is 2 3 6 7, then 8 9 12 13 and 10 11 14 15.
 LABELLED = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
 SEQUENCES = np.array([[2, 0, 1, 2], [1, 0, 1, 1]], dtype=np.uint8)
 
+# Two sequences of two features; the second ends after two steps, and what is stored beyond its end is zero.
+MEASURED = np.array([[[3, 20], [1, 10], [-1, 0]], [[1, 5], [0, 0], [0, 0]]], dtype=np.float32)
+LENGTHS = np.array([3, 2], np.int32)
+ANSWERS = np.array([[[4.0], [5.0], [4.5]], [[3.0], [4.0], [0.0]]], dtype=np.float32)
+
 STORED: dict[str, tuple[Description, Arrays]] = {
     "frames": (CLIPS, {"x": np.repeat(ARRIVAL, 3, 0), "y": np.array([0, 1, 1], np.uint8)}),
     "images": (IMAGES, {"x": np.arange(48, dtype=np.uint8).reshape(3, 4, 4) * 5, "y": np.array([0, 1, 2], np.uint8)}),
     "quadrants": (IMAGES, {"x": np.arange(48, dtype=np.uint8).reshape(3, 4, 4), "y": np.array([2, 1, 2], np.uint8)}),
     "one_hot": (SYMBOLS, {"x": SEQUENCES}),
+    "one_hot_to_label": (LABELLED_SYMBOLS, {"x": SEQUENCES, "y": np.array([1, 0], np.uint8)}),
+    "sequence_to_label": (STEPS, {"x": MEASURED, "y": np.array([1, 0], np.uint8)}),
+    "sequence_to_labels": (
+        STEPS.model_copy(update=ENDING),
+        {"x": MEASURED, "length": LENGTHS, "y": np.array([[0, 1, 1], [1, 0, 0]], np.uint8)},
+    ),
+    "sequence_to_value": (VALUES, {"x": MEASURED, "y": ANSWERS[:, 0]}),
+    "sequence_to_values": (VALUES.model_copy(update=ENDING), {"x": MEASURED, "length": LENGTHS, "y": ANSWERS}),
 }
 every_view = pytest.mark.parametrize("name", VIEWS)
 
@@ -61,6 +79,68 @@ def test_one_hot_targets_are_the_symbols_that_follow() -> None:
     assert (inputs.dtype, targets.dtype) == (np.float32, np.int32)
 
 
+def test_a_label_of_a_sequence_of_symbols_is_of_all_of_it() -> None:
+    description, arrays = STORED["one_hot_to_label"]
+    view = VIEWS["one_hot_to_label"]
+    assert view.inputs(arrays, description)[1].argmax(axis=-1).tolist() == [1, 0, 1, 1]
+    assert view.targets(arrays, description).tolist() == [1, 0]
+    assert view.spec(description, (4,)) == ExampleSpec((None, 3), 2)
+    with pytest.raises(UserError, match="the sequences have no labels; allowed: one_hot"):
+        view.spec(SYMBOLS, (4,))
+
+
+def test_steps_are_scaled_and_padding_is_seen_as_no_number() -> None:
+    description, arrays = STORED["sequence_to_values"]
+    view = VIEWS["sequence_to_values"]
+    # (3 - 1) / 2 and (20 - 10) / 5; real steps that happen to be zero stay numbers, the padding after them does not.
+    nan = np.nan
+    np.testing.assert_array_equal(
+        view.inputs(arrays, description), [[[1, 2], [0, 0], [-1, -2]], [[0, -1], [-0.5, -2], [nan, nan]]]
+    )
+    np.testing.assert_array_equal(view.targets(arrays, description)[..., 0], [[nan, 2, 1], [nan, 0, nan]])
+    stored = MEASURED.copy()
+    np.testing.assert_array_equal(arrays["x"], stored)  # what is stored is not written to
+    assert view.spec(description, (3, 2)) == ExampleSpec((None, 2), 1, "a value at each step", padded=True)
+
+
+def test_labels_at_each_step_are_asked_for_from_the_first_answer_to_the_end() -> None:
+    description, arrays = STORED["sequence_to_labels"]
+    view = VIEWS["sequence_to_labels"]
+    assert view.targets(arrays, description).tolist() == [[-1, 1, 1], [-1, 0, -1]]
+    whole = {name: values for name, values in arrays.items() if name != "length"}
+    unpadded = description.model_copy(update={"padded": False, "first_answer": 0})
+    assert view.targets(whole, unpadded).tolist() == [[0, 1, 1], [1, 0, 0]]
+
+
+def test_answers_after_the_sequence_are_all_asked_for() -> None:
+    description = VALUES.model_copy(update={"output_steps": 2})
+    arrays = {"x": MEASURED, "y": ANSWERS[:, :2]}
+    view = VIEWS["sequence_to_values"]
+    assert view.targets(arrays, description)[..., 0].tolist() == [[0, 2], [-2, 0]]
+    assert view.spec(description, (3, 2)) == ExampleSpec(
+        (None, 2), 1, "a value at each step", output_steps=2, num_steps=3
+    )
+
+
+def test_whatever_is_stored_beyond_the_end_is_padding() -> None:
+    description, arrays = STORED["sequence_to_values"]
+    view, other = VIEWS["sequence_to_values"], MEASURED.copy()
+    other[1, 2] = 12345
+    for found in (view.inputs, view.targets, view.as_given):
+        np.testing.assert_array_equal(found(arrays | {"x": other}, description), found(arrays, description))
+
+
+def test_labels_and_values_have_views_of_their_own() -> None:
+    with pytest.raises(
+        UserError, match="the dataset holds values; allowed views: sequence_to_value, sequence_to_values"
+    ):
+        VIEWS["sequence_to_labels"].spec(VALUES, (3, 2))
+    with pytest.raises(
+        UserError, match="the dataset holds labels; allowed views: sequence_to_label, sequence_to_labels"
+    ):
+        VIEWS["sequence_to_value"].spec(STEPS, (3, 2))
+
+
 @every_view
 def test_what_a_user_gives_becomes_what_was_trained_on(name: str) -> None:
     description, arrays = STORED[name]
@@ -82,8 +162,16 @@ def test_stored_examples_of_every_dataset_can_be_given_again(case: Case) -> None
         case.view.accept(case.view.as_given(arrays, card), card, card.example_shape()), inputs
     )
     targets = case.view.targets(arrays, card)
-    assert targets.dtype == np.int32 and len(targets) == len(inputs)
-    assert targets.min() >= 0 and targets.max() < case.spec.num_classes
+    assert len(targets) == len(inputs)
+    if "value" in case.spec.asks:
+        assert targets.dtype == np.float32 and targets.shape[-1] == case.spec.num_outputs
+        asked = np.isfinite(targets)
+    else:
+        assert targets.dtype == np.int32
+        asked = targets >= 0
+        assert targets.min() >= (-1 if card.first_answer or card.padded else 0)
+        assert targets.max() < case.spec.num_outputs
+    assert asked.any() and (asked.all() or card.first_answer or card.padded)
 
 
 def test_other_forms_of_the_same_example_are_accepted() -> None:
@@ -113,6 +201,15 @@ def test_other_forms_of_the_same_example_are_accepted() -> None:
         ("one_hot", np.array([-1, 0]), "allowed: integers 0 to 2"),
         ("one_hot", np.array([0.5, 1]), "allowed: integers"),
         ("one_hot", np.zeros((2, 2, 2), int), r"allowed: numbers \[any\]"),
+        ("one_hot_to_label", np.array([0, 3]), "allowed: integers 0 to 2"),
+        ("sequence_to_label", np.zeros((3, 5)), r"\[3, 5\].*allowed: numbers \[any x 2\]"),
+        ("sequence_to_value", np.full((3, 2), np.nan), "NaN or infinity"),
+        ("sequence_to_values", np.full((3, 2), np.inf), "NaN or infinity"),
+        ("sequence_to_values", np.array([[1, 2], [np.nan, 2], [1, 2]]), "NaN or infinity"),
+        ("sequence_to_values", np.array([[1, 2], [np.nan, np.nan], [1, 2]]), "goes on after a step of NaN"),
+        ("sequence_to_values", np.full((2, 3, 2), np.nan), "a sequence is empty"),
+        ("sequence_to_values", np.zeros((0, 2)), "which is empty"),
+        ("sequence_to_labels", np.full((3, 2), "a"), "allowed: numbers"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_is_allowed(name: str, raw: np.ndarray, message: str) -> None:

@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.dataset import Array, Description
+from pipeline.labels import names_of, probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ANSWERS = "one label"
+ANSWERS = ("one label",)
 METRIC = "accuracy"
 METRICS = ("accuracy", "macro_f1", "log_loss")
 LOWER_IS_BETTER = ("log_loss",)
 COLUMNS = {"label": "string", "probability": "double"}
 STATISTICS = ("right", "examples")
 IMAGES_SHOWN, CLIPS_SHOWN = 24, 4
-
-
-def probabilities(outputs: Array) -> Array:
-    """Class probabilities [N, classes]; a single output is the probability of the second of two classes."""
-    return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
+SEQUENCE_AXES, CLIP_AXES = 3, 5
 
 
 def measure(outputs: Array, targets: Array, description: Description) -> dict[str, float]:
@@ -30,7 +27,7 @@ def measure(outputs: Array, targets: Array, description: Description) -> dict[st
 
     share = probabilities(outputs).astype(np.float64)
     answers = share.argmax(axis=-1)
-    labels = list(range(len(description.classes or [])))
+    labels = list(range(len(names_of(description))))
     share = np.clip(share, 1e-7, 1.0)
     return {
         "accuracy": float(accuracy_score(targets, answers)),
@@ -52,7 +49,7 @@ def metric_of(sums: Array) -> Array:
 
 def predictions(outputs: Array, targets: Array, description: Description) -> dict[str, list[object]]:
     """One row per example, for `predictions.csv`: what was true, what was answered, how surely."""
-    classes = description.classes or []
+    classes = names_of(description)
     share = probabilities(outputs)
     answers = share.argmax(axis=-1)
     return {
@@ -65,7 +62,7 @@ def predictions(outputs: Array, targets: Array, description: Description) -> dic
 
 def readable(outputs: Array, description: Description) -> list[dict[str, object]]:
     """One answer per example: its label and probability, and those of all classes."""
-    classes = description.classes or []
+    classes = names_of(description)
     answers = []
     for row in probabilities(outputs):
         best = int(row.argmax())
@@ -92,17 +89,18 @@ def figures(
 
     rows = predictions(outputs, targets, description)
     actual, predicted = list(map(str, rows["actual"])), list(map(str, rows["predicted"]))
-    is_clip = inputs([0]).ndim == 5
-    shown = examples_shown(outputs, targets, CLIPS_SHOWN if is_clip else IMAGES_SHOWN)
+    pictures = {"confusion": draw.confusion(actual, predicted, names_of(description))}
+    axes = inputs([0]).ndim
+    if axes == SEQUENCE_AXES:
+        return pictures
+    shown = examples_shown(outputs, targets, CLIPS_SHOWN if axes == CLIP_AXES else IMAGES_SHOWN)
     right = [actual[row] == predicted[row] for row in shown]
     captions = [
         predicted[row] if good else f"{predicted[row]}, not {actual[row]}"
         for row, good in zip(shown, right, strict=True)
     ]
-    return {
-        "confusion": draw.confusion(actual, predicted, description.classes or []),
-        "examples": (draw.clips if is_clip else draw.images)(inputs(shown), captions, right),
-    }
+    pictures["examples"] = (draw.clips if axes == CLIP_AXES else draw.images)(inputs(shown), captions, right)
+    return pictures
 
 
 def examples_shown(outputs: Array, targets: Array, number: int) -> list[int]:

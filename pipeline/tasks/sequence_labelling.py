@@ -1,4 +1,7 @@
-"""One label for each step of a sequence (here: the symbol that follows): what is measured and what is shown."""
+"""One label for each step of a sequence (the symbol that follows, say): what is measured and what is shown.
+
+Steps whose target is -1 are not asked for. Shape legend: N sequences, T steps, V labels.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -6,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.dataset import Array, Description
+from pipeline.labels import names_of, probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ANSWERS = "a label at each step"
+ANSWERS = ("a label at each step",)
 METRIC = "accuracy"
 METRICS = ("accuracy", "sequence_accuracy")
 LOWER_IS_BETTER: tuple[str, ...] = ()
@@ -20,15 +24,22 @@ SEQUENCES_SHOWN, STEPS_SHOWN = 6, 24
 
 
 def measure(outputs: Array, targets: Array, description: Description) -> dict[str, float]:
-    """Share of right steps, and of sequences right in every step; outputs [N, T, V], targets [N, T]."""
-    right = outputs.argmax(axis=-1) == targets
-    return {"accuracy": float(right.mean()), "sequence_accuracy": float(right.all(axis=-1).mean())}
+    """Share of right steps, and of sequences right in every step; outputs [N, T, V], or [N, T, 1] for two labels."""
+    asked = targets >= 0
+    right = (labels(outputs) == targets) | ~asked
+    return {"accuracy": float(right[asked].mean()), "sequence_accuracy": float(right.all(axis=-1).mean())}
 
 
 def statistics(outputs: Array, targets: Array, description: Description) -> Array:
     """One row per sequence [N, 2], in the order of `STATISTICS`, whose sums over any sequences give their `METRIC`."""
-    right = outputs.argmax(axis=-1) == targets
-    return np.stack([right.sum(axis=-1), np.full(len(targets), targets.shape[1])], axis=1).astype(np.float64)
+    asked = targets >= 0
+    right = (labels(outputs) == targets) & asked
+    return np.stack([right.sum(axis=-1), asked.sum(axis=-1)], axis=1).astype(np.float64)
+
+
+def labels(outputs: Array) -> Array:
+    """The most probable label of each step [N, T]."""
+    return np.asarray(probabilities(outputs).argmax(axis=-1))
 
 
 def metric_of(sums: Array) -> Array:
@@ -37,28 +48,29 @@ def metric_of(sums: Array) -> Array:
 
 
 def predictions(outputs: Array, targets: Array, description: Description) -> dict[str, list[object]]:
-    """One row per step, for `predictions.csv`."""
-    vocabulary = description.vocabulary or []
-    answers = outputs.argmax(axis=-1)
-    examples, steps = np.indices(targets.shape)
+    """One row per step that is asked for, for `predictions.csv`."""
+    names = names_of(description)
+    share = probabilities(outputs)
+    examples, steps = np.nonzero(targets >= 0)
+    found = share[examples, steps]
     return {
-        "example": examples.ravel().tolist(),
-        "step": steps.ravel().tolist(),
-        "actual": [vocabulary[target] for target in targets.ravel()],
-        "predicted": [vocabulary[answer] for answer in answers.ravel()],
-        "probability": [round(float(p), 4) for p in outputs.max(axis=-1).ravel()],
+        "example": examples.tolist(),
+        "step": steps.tolist(),
+        "actual": [names[target] for target in targets[examples, steps]],
+        "predicted": [names[answer] for answer in found.argmax(axis=-1)],
+        "probability": [round(float(p), 4) for p in found.max(axis=-1)],
     }
 
 
 def readable(outputs: Array, description: Description) -> list[dict[str, object]]:
     """One answer per sequence: the label of each step and its probability."""
-    vocabulary = description.vocabulary or []
+    names = names_of(description)
     return [
         {
-            "labels": [vocabulary[step] for step in sequence.argmax(axis=-1)],
+            "labels": [names[step] for step in sequence.argmax(axis=-1)],
             "probabilities": [round(float(p), 4) for p in sequence.max(axis=-1)],
         }
-        for sequence in outputs
+        for sequence in probabilities(outputs)
     ]
 
 
@@ -74,11 +86,17 @@ def figures(
     """The last steps of the first sequences: what was read at each and what was answered."""
     from pipeline import figures as draw
 
-    vocabulary = description.vocabulary or []
+    names = names_of(description)
     shown = list(range(min(SEQUENCES_SHOWN, len(targets))))
 
-    def words(symbols: Array) -> list[list[str]]:
-        return [[vocabulary[symbol] for symbol in sequence] for sequence in symbols[:, -STEPS_SHOWN:]]
+    def words(chosen: Array) -> list[list[str]]:
+        return [[names[label] if label >= 0 else "" for label in row] for row in chosen[:, -STEPS_SHOWN:]]
 
-    seen, answers = inputs(shown).argmax(axis=-1), outputs[shown].argmax(axis=-1)
-    return {"examples": draw.sequences(words(seen), words(targets[shown]), words(answers))}
+    seen = inputs(shown)[:, -STEPS_SHOWN:]
+    read = words(seen.argmax(axis=-1)) if description.vocabulary else _values(seen)
+    return {"examples": draw.sequences(read, words(targets[shown]), words(labels(outputs[shown])))}
+
+
+def _values(steps: Array) -> list[list[str]]:
+    """The first feature of each step as text, nothing where a sequence has ended."""
+    return [["" if np.isnan(value) else f"{value:.2g}" for value in sequence] for sequence in steps[..., 0]]

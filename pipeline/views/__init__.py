@@ -1,0 +1,34 @@
+"""How stored arrays become a batch: the named views. A variant names one; nothing after `generate` knows the source."""
+
+from pipeline.dataset import Description
+from pipeline.errors import UserError, choices
+from pipeline.views.pictures import Frames, Images, Quadrants
+from pipeline.views.sequences import Sequences
+from pipeline.views.symbols import OneHot, OneHotToLabel
+from pipeline.views.view import ExampleSpec, View, batch_of
+
+__all__ = ["VIEWS", "ExampleSpec", "View", "batch_of", "open_view"]
+VIEWS: dict[str, View] = {
+    "frames": Frames(),
+    "images": Images(),
+    "quadrants": Quadrants(),
+    "one_hot": OneHot(),
+    "one_hot_to_label": OneHotToLabel(),
+    "sequence_to_label": Sequences("one label"),
+    "sequence_to_labels": Sequences("a label at each step"),
+    "sequence_to_value": Sequences("one value"),
+    "sequence_to_values": Sequences("a value at each step"),
+}
+
+
+def open_view(name: str, description: Description, where: str) -> View:
+    """The view `name`, which must suit the dataset's layout; `where` says in which file and key the name was found."""
+    if name not in VIEWS:
+        raise UserError(f"{where}: unknown view {name!r}; {choices(name, VIEWS)}")
+    view = VIEWS[name]
+    if view.layout != description.layout:
+        suited = ", ".join(key for key, other in VIEWS.items() if other.layout == description.layout)
+        raise UserError(
+            f"{where}: view {name!r} reads {view.layout}, the dataset holds {description.layout}; allowed: {suited}"
+        )
+    return view

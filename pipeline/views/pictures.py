@@ -1,0 +1,92 @@
+"""Views of images and of clips.
+
+Shape legend: N examples, T time steps, H height, W width, C channels.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.dataset import Array, Arrays, Description
+from pipeline.errors import UserError
+from pipeline.views.view import ExampleSpec, Sight, View, batch_of
+
+# The orders in which the four quadrants (0 1 / 2 3) of an image are read; all four are read side by side.
+QUADRANT_ORDERS = ((0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 1, 3), (3, 1, 2, 0))
+
+
+class Frames(View):
+    """Arrival times [N, H, W] as a clip [N, T, H, W, 1]: a pixel is 1 from the frame of its arrival on."""
+
+    layout = "arrival_times"
+    shows = "a clip"
+
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        return ExampleSpec((description.num_steps, *stored_shape, 1), len(description.classes or []))
+
+    def inputs(self, arrays: Arrays, description: Description) -> Array:
+        arrival = arrays["x"]
+        steps = np.arange(description.num_steps or 0, dtype=arrival.dtype)
+        return (arrival[:, None] <= steps[:, None, None]).astype(np.float32)[..., None]
+
+    def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        return "float32", (-1, *stored_shape)
+
+    def as_given(self, arrays: Arrays, description: Description) -> Array:
+        return self.inputs(arrays, description)[..., 0]
+
+    def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
+        """A user gives frames: [T, H, W] or [N, T, H, W], with or without a last axis of 1, any number of frames."""
+        if raw.ndim in (4, 5) and raw.shape[-1] == 1:
+            raw = raw[..., 0]
+        return batch_of(raw, (None, *stored_shape)).astype(np.float32)[..., None]
+
+
+class Images(View):
+    """Images [N, H, W] or [N, H, W, C] of bytes as [N, H, W, C] between 0 and 1."""
+
+    layout = "images"
+    shows: ClassVar[Sight] = "an image"
+
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        return ExampleSpec(_with_channels(stored_shape), len(description.classes or []))
+
+    def inputs(self, arrays: Arrays, description: Description) -> Array:
+        images = arrays["x"].astype(np.float32) / np.float32(255)
+        return images if images.ndim == 4 else images[..., None]
+
+    def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
+        """Bytes 0 to 255, or floats that already lie between 0 and 1; a last axis of 1 may be there or not."""
+        if raw.ndim > len(stored_shape) and raw.shape[-1] == 1 != stored_shape[-1]:
+            raw = raw[..., 0]
+        raw = batch_of(raw, stored_shape)
+        if raw.dtype.kind == "f" and raw.size and float(raw.max()) <= 1.0:
+            raw = raw * np.float32(255)
+        if raw.size and (float(raw.min()) < 0 or float(raw.max()) > 255):
+            raise UserError(f"pixel values from {raw.min()} to {raw.max()}; allowed: 0 to 255, or 0.0 to 1.0")
+        return self.inputs({"x": raw}, description)
+
+
+class Quadrants(Images):
+    """Images as four steps [N, 4, 4 * H/2, W/2, C]: step t shows the t-th quadrant of each of four reading orders."""
+
+    shows = "a clip"
+
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        height, width, channels = _with_channels(stored_shape)
+        if height % 2 or width % 2:
+            raise UserError(f"view 'quadrants': images are {height} x {width}; height and width must be even")
+        return ExampleSpec((4, 2 * height, width // 2, channels), len(description.classes or []))
+
+    def inputs(self, arrays: Arrays, description: Description) -> Array:
+        images = super().inputs(arrays, description)
+        num, height, width, channels = images.shape
+        half = (height // 2, width // 2)
+        quadrants = images.reshape(num, 2, half[0], 2, half[1], channels).swapaxes(2, 3)
+        quadrants = quadrants.reshape(num, 4, *half, channels)
+        by_step = quadrants[:, np.array(QUADRANT_ORDERS).T]  # [N, step, order, H/2, W/2, C]
+        return by_step.reshape(num, 4, 4 * half[0], half[1], channels)
+
+
+def _with_channels(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    return (shape[0], shape[1], shape[2] if len(shape) == 3 else 1)

@@ -1,0 +1,74 @@
+"""Views of sequences of symbols.
+
+Shape legend: N examples, T time steps, V vocabulary.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.dataset import Array, Arrays, Description
+from pipeline.errors import UserError
+from pipeline.views.view import Asks, ExampleSpec, View, batch_of
+
+
+class OneHot(View):
+    """Symbols [N, T + 1] as one-hot inputs [N, T, V]; the targets [N, T] are the symbols that follow."""
+
+    layout = "symbols"
+    shows = "a sequence"
+    asks: ClassVar[Asks] = "a label at each step"
+
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        size = len(description.vocabulary or [])
+        return ExampleSpec((None, size), size, self.asks)
+
+    def inputs(self, arrays: Arrays, description: Description) -> Array:
+        return self._encode(arrays["x"][:, :-1], description)
+
+    def targets(self, arrays: Arrays, description: Description) -> Array:
+        return arrays["x"][:, 1:].astype(np.int32)
+
+    def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        return "int64", (-1,)
+
+    def raw_rank(self, stored_shape: tuple[int, ...], found: tuple[int, ...]) -> int:
+        return 1
+
+    def as_given(self, arrays: Arrays, description: Description) -> Array:
+        return arrays["x"][:, :-1].astype(np.int64)
+
+    def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
+        """A user gives the symbols seen so far, [T] or [N, T] integers; each step answers with what follows it."""
+        raw = batch_of(raw, (None,))
+        size = len(description.vocabulary or [])
+        if raw.dtype.kind not in "ui" or (raw.size and (raw.min() < 0 or raw.max() >= size)):
+            raise UserError(
+                f"symbols are {raw.dtype} up to {raw.max() if raw.size else '-'}; allowed: integers 0 to {size - 1}"
+            )
+        return self._encode(raw, description)
+
+    @staticmethod
+    def _encode(symbols: Array, description: Description) -> Array:
+        return np.eye(len(description.vocabulary or []), dtype=np.float32)[symbols]
+
+
+class OneHotToLabel(OneHot):
+    """Symbols [N, T] as one-hot inputs [N, T, V]; the target [N] is the label of the whole sequence."""
+
+    asks = "one label"
+
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        classes = description.classes or []
+        if not classes:
+            raise UserError("view 'one_hot_to_label': the sequences have no labels; allowed: one_hot")
+        return ExampleSpec((None, len(description.vocabulary or [])), len(classes))
+
+    def inputs(self, arrays: Arrays, description: Description) -> Array:
+        return self._encode(arrays["x"], description)
+
+    def targets(self, arrays: Arrays, description: Description) -> Array:
+        return arrays["y"].astype(np.int32)
+
+    def as_given(self, arrays: Arrays, description: Description) -> Array:
+        return arrays["x"].astype(np.int64)

@@ -1,0 +1,99 @@
+"""What a view is: how stored arrays become a batch, and what a network sees of an example and has to answer.
+
+Shape legend: N examples, T time steps.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from pipeline.dataset import Array, Arrays, Description
+from pipeline.errors import UserError
+
+Sight = Literal["an image", "a clip", "a sequence"]
+Asks = Literal["one label", "a label at each step", "one value", "a value at each step"]
+
+
+@dataclass(frozen=True)
+class ExampleSpec:
+    """What a network sees of an example and has to answer.
+
+    input_shape: of one example, without the batch axis; None for an axis that may have any length.
+    num_outputs: how many answers there are at each place: classes, or values.
+    asks: one label or value, or one at each step.
+    output_steps: at how many steps it answers; None for as many as it reads.
+    padded: whether sequences may end early, in steps of NaN. num_steps: how many steps stored sequences have.
+    batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
+    """
+
+    input_shape: tuple[int | None, ...]
+    num_outputs: int
+    asks: Asks = "one label"
+    output_steps: int | None = None
+    padded: bool = False
+    num_steps: int | None = None
+    batch_size: int | None = None
+    steps_per_call: int | None = None
+
+
+class View(ABC):
+    """Turns stored arrays into what a network reads, float32, and into the targets it is to answer.
+
+    layout: of the arrays it can turn. shows: what the network sees. asks: what it is to answer.
+    """
+
+    layout: ClassVar[str]
+    shows: ClassVar[Sight]
+    asks: ClassVar[Asks] = "one label"
+
+    @abstractmethod
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        """Shapes as a network sees them, from the stored shape of one example."""
+
+    @abstractmethod
+    def inputs(self, arrays: Arrays, description: Description) -> Array:
+        """float32 inputs [N, ...] of stored examples."""
+
+    def targets(self, arrays: Arrays, description: Description) -> Array:
+        """int32 targets, [N] here. A label of -1 and a value of NaN are not asked for."""
+        return arrays["y"].astype(np.int32)
+
+    def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        """Type and shape of one example as a user gives it, -1 for an axis of any length."""
+        return "uint8", stored_shape
+
+    def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
+        """float32 inputs [N, ...] from an array a user gives: one example or several, in the stored form."""
+        raw = batch_of(raw, stored_shape)
+        return self.inputs({"x": raw}, description)
+
+    def as_given(self, arrays: Arrays, description: Description) -> Array:
+        """Stored examples [N, ...] in the form in which a user would give them."""
+        return arrays["x"]
+
+    def raw_rank(self, stored_shape: tuple[int, ...], found: tuple[int, ...]) -> int:
+        """How many axes one example has that a user gives in an array of shape `found`."""
+        shape = self.raw(stored_shape)[1]
+        has_channel = found[-1:] == (1,) and len(found) > 1 and shape[-1] != 1
+        return len(shape) + (1 if has_channel else 0)
+
+
+def batch_of(raw: Array, shape: tuple[int | None, ...]) -> Array:
+    """`raw` as several examples of `shape`; a single example becomes a batch of one."""
+    given = raw.shape
+    if raw.ndim == len(shape):
+        raw = raw[None]
+    fits = raw.ndim == len(shape) + 1 and all(
+        want in (None, found) for want, found in zip(shape, raw.shape[1:], strict=True)
+    )
+    if raw.dtype.kind not in "uif" or not fits:
+        wanted = " x ".join("any" if axis is None else str(axis) for axis in shape)
+        raise UserError(f"found an array {list(given)} of {raw.dtype}; allowed: numbers [{wanted}], one or several")
+    if not raw.size:
+        raise UserError(f"found an array {list(given)}, which is empty; allowed: at least one number")
+    with np.errstate(over="ignore"):
+        if raw.dtype.kind == "f" and not np.isfinite(raw.astype(np.float32)).all():
+            raise UserError("the array holds NaN or infinity, as a float32 at least; allowed: finite numbers")
+    return raw
