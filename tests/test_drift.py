@@ -112,20 +112,20 @@ def test_features_are_what_they_are_called(tmp_path: Path):
     card = drawn(tmp_path, 1).card
     image = np.zeros((1, 8, 8), dtype=np.uint8)
     image[0, 2:4, 6:8] = 255  # the last of the second row of 4 x 4 blocks
-    found = {name: value.item() for name, value in features(image, card).items()}
+    found = {name: value.item() for name, value in features({"x": image}, card).items()}
     assert found["brightness"] == 1 / 16
     assert found["contrast"] == pytest.approx(np.std(image / 255), abs=1e-6)
     assert {name for name, value in found.items() if name.startswith("block") and value} == {"block_1_3"}
     assert found["block_1_3"] == 1
     colour = np.stack([image, image, np.zeros_like(image)], axis=-1)
-    assert features(colour, card)["brightness"].item() == pytest.approx(2 / 48, abs=1e-6)
+    assert features({"x": colour}, card)["brightness"].item() == pytest.approx(2 / 48, abs=1e-6)
     clip = card.model_copy(update={"layout": "arrival_times", "num_steps": 10})
-    assert features(np.full((1, 8, 8), 4, np.uint8), clip)["brightness"].item() == pytest.approx(0.6)
-    assert features(np.full((1, 8, 8), 200, np.uint8), clip)["brightness"].item() == 0  # never
+    assert features({"x": np.full((1, 8, 8), 4, np.uint8)}, clip)["brightness"].item() == pytest.approx(0.6)
+    assert features({"x": np.full((1, 8, 8), 200, np.uint8)}, clip)["brightness"].item() == 0  # never
     symbols = Card.model_validate(card.model_dump() | {"layout": "symbols"})
-    assert features(np.array([[3, 1, 3, 0]]), symbols)["distinct_symbols"].item() == 3
+    assert features({"x": np.array([[3, 1, 3, 0]])}, symbols)["distinct_symbols"].item() == 3
     wide = np.zeros((1, 3, 1), dtype=np.uint8)  # smaller than the blocks
-    assert len(features(wide, card)) == 2 + 3
+    assert len(features({"x": wide}, card)) == 2 + 3
 
 
 def shown_nothing(accepted: Any, found: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from pipeline.checking.content import check_dataset
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError
 from pipeline.formats import arrays, idx
@@ -291,6 +292,70 @@ class Bomb:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (pytest.fail, ("an imported file was unpickled",))
+
+
+STEPS = np.arange(20 * 5 * 2, dtype=np.float32).reshape(20, 5, 2)
+SEQUENCES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "labels": ({}, {"y": np.arange(20) % 3}, {"classes": ["0", "1", "2"]}),
+    "labels at each step": (
+        {"classes": ["a", "b"]},
+        {"y": np.tile(np.arange(5, dtype=np.uint8) % 2, (20, 1))},
+        {"classes": ["a", "b"]},
+    ),
+    "values": ({"outputs": ["heat"], "features": ["a", "b"]}, {"y": STEPS[:, 0, :1]}, {"outputs": ["heat"]}),
+    "values at each step": ({}, {"y": STEPS}, {"outputs": ["value_1", "value_2"]}),
+    "values at others": ({}, {"y": STEPS[:, :3]}, {"outputs": ["value_1", "value_2"], "output_steps": 3}),
+    "padded": ({}, {"y": STEPS[:, 0], "length": np.full(20, 5)}, {"outputs": ["value_1", "value_2"], "padded": True}),
+}
+
+
+@pytest.mark.parametrize("case", SEQUENCES)
+def test_arrays_of_sequences(tmp_path: Path, case: str) -> None:
+    block, stored, expected = SEQUENCES[case]
+    path = write_arrays(tmp_path / "raw", {"x": STEPS} | stored)
+    splits, description = arrays.read(path, arrays.Parameters(layout="sequences", **block))
+    assert [len(splits[split]["x"]) for split in ("train", "validation", "test")] == [16, 2, 2]
+    assert {name for split in splits.values() for name in split} == {"x", *stored}
+    keys = ("classes", "outputs", "output_steps", "padded")
+    assert {key: getattr(description, key) for key in keys} == {
+        "classes": None,
+        "outputs": None,
+        "output_steps": None,
+        "padded": False,
+    } | expected
+    ingest("own", path, "arrays", arrays.Parameters(layout="sequences", **block), tmp_path / "data/own")
+    assert check_dataset(Dataset(tmp_path / "data/own"), imported=True).errors == 0
+
+
+BAD_SEQUENCES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "integers": ({}, {"x": STEPS.astype(int), "y": Y}, ["array x: is int64 [20, 5, 2]", "floats [N, T, F]"]),
+    "flat values": (
+        {},
+        {"x": STEPS, "y": STEPS[:, 0, 0]},
+        ["array y: is float32 [20]", "floats [N, K] or", "N being 20"],
+    ),
+    "other number": ({}, {"x": STEPS, "y": Y}, ["array y: is int64 [9]", "N being 20"]),
+    "label beyond": ({"classes": ["a"]}, {"x": STEPS, "y": np.arange(20)}, ["array y: holds 19", "0 to 0"]),
+    "classes of values": ({"classes": ["a"]}, {"x": STEPS, "y": STEPS}, ["holds floats", "allowed with labels"]),
+    "outputs of labels": ({"outputs": ["a"]}, {"x": STEPS, "y": np.arange(20)}, ["holds integers", "with values"]),
+    "outputs": ({"outputs": ["a"]}, {"x": STEPS, "y": STEPS}, ["has 2 values; 'outputs' names 1"]),
+    "features": ({"features": ["a"]}, {"x": STEPS, "y": STEPS}, ["has 2 features; 'features' names 1"]),
+    "lengths": (
+        {},
+        {"x": STEPS, "y": STEPS, "length": np.ones(20)},
+        ["array length: is float64 [20]", "integers [20]"],
+    ),
+    "length 0": ({}, {"x": STEPS, "y": STEPS, "length": np.arange(20) % 3}, ["length: holds 0", "1 to 5"]),
+    "length 6": ({}, {"x": STEPS, "y": STEPS, "length": np.full(20, 6)}, ["length: holds 6", "1 to 5"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SEQUENCES)
+def test_arrays_of_sequences_that_do_not_fit_are_refused(tmp_path: Path, case: str) -> None:
+    block, stored, words = BAD_SEQUENCES[case]
+    path = write_arrays(tmp_path / "raw", stored)
+    with refused(str(path), *words):
+        arrays.read(path, arrays.Parameters(layout="sequences", **block))
 
 
 @pytest.mark.parametrize("form", ["npz", "folder"])

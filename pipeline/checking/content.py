@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.checking.duplicates import Duplicates, find_duplicates
 from pipeline.checking.findings import DIGITS, DataChecks, Finding, error, warning
+from pipeline.checking.sequences import check_card, check_sequences, num_unchanging
 from pipeline.checking.stability import allowed_psi, psi
 from pipeline.checking.summary import label_counts, label_names
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
@@ -29,10 +30,10 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
     schema = list(_schema(splits, card))
     if schema:
         return found.with_findings(schema)
-    counts = {split: label_counts(arrays, card) for split, arrays in splits.items()}
-    blank = {split: _num_blank(arrays["x"], card) for split, arrays in splits.items()}
+    counts = {split: label_counts(arrays, card) for split, arrays in splits.items()} if label_names(card) else {}
+    blank = {split: _num_blank(arrays, card) for split, arrays in splits.items()}
     duplicates = find_duplicates(splits)
-    shifts = {split: round(psi(counts["train"], counts[split]), DIGITS) for split in SPLITS[1:]}
+    shifts = {split: round(psi(counts["train"], counts[split]), DIGITS) for split in SPLITS[1:]} if counts else {}
     measured = found.model_copy(
         update={
             "blank": blank,
@@ -45,7 +46,7 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
     return measured.with_findings(
         [
             *_ranges(blank, duplicates, card),
-            *_labels(counts, card),
+            *(_labels(counts, card) if counts else ()),
             *_shifts(shifts, counts, card),
             *_repeated(duplicates, card),
             *_leaks(duplicates, card, imported),
@@ -65,6 +66,8 @@ def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
         yield error("schema", split, "arrays", ", ".join(arrays), ", ".join(sorted(needed)), remake)
     if lacking:
         return
+    if card.layout == "sequences":
+        yield from check_card(card)
     axes, fits, layout = LAYOUTS[card.layout]
     for split, arrays in splits.items():
         for name, values in arrays.items():
@@ -87,37 +90,51 @@ def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
 def _indices(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]:
     """Labels, symbols and arrival times outside what the card names."""
     look = "mend the files or name what they hold"
-    if "y" in arrays:
-        y, num_classes = arrays["y"], len(card.classes or [])
+    if card.layout == "sequences":
+        misfits = list(check_sequences(split, arrays, card))
+        yield from misfits
+        if not misfits and card.classes:
+            yield from _labels_named(split, arrays["y"], card, look)
+    elif "y" in arrays:
+        y = arrays["y"]
         if y.ndim != 1 or y.dtype.kind not in "ui":
             yield error("schema", f"{split} y", "labels", f"{y.dtype} {list(y.shape)}", "integers [N]", look)
-        elif y.min() < 0 or y.max() >= num_classes:
-            row = int(np.argmax((y < 0) | (y >= num_classes)))
-            yield error("schema", f"{split} y", f"label in row {row}", int(y[row]), f"0 to {num_classes - 1}", look)
+        else:
+            yield from _labels_named(split, y, card, look)
     largest = {"symbols": len(card.vocabulary or []) - 1, "arrival_times": card.num_steps or 0}.get(card.layout)
-    found = int(arrays["x"].max())
-    if largest is not None and found > largest:
+    if largest is not None and (found := int(arrays["x"].max())) > largest:
         row = int(np.argmax((arrays["x"] > largest).reshape(len(arrays["x"]), -1).any(axis=1)))
         what = "symbol" if card.layout == "symbols" else "arrival time"
         yield error("schema", f"{split} x", f"largest {what}, first too large in row {row}", found, largest, look)
 
 
-def _num_blank(x: Array, card: Card) -> int:
-    """Examples that are the same value all over; 0 for symbols, where that can be meant."""
+def _labels_named(split: str, y: Array, card: Card, advice: str) -> Iterator[Finding]:
+    num_classes = len(card.classes or [])
+    if y.min() < 0 or y.max() >= num_classes:
+        place = np.unravel_index(int(np.argmax((y < 0) | (y >= num_classes))), y.shape)
+        allowed = f"0 to {num_classes - 1}"
+        yield error("schema", f"{split} y", f"label in row {place[0]}", int(y[place]), allowed, advice)
+
+
+def _num_blank(arrays: Arrays, card: Card) -> int:
+    """Examples that are the same value all over, or at all steps; 0 for symbols, where that can be meant."""
     if card.layout == "symbols":
         return 0
-    flat = x.reshape(len(x), -1)
+    if card.layout == "sequences":
+        return num_unchanging(arrays)
+    flat = arrays["x"].reshape(len(arrays["x"]), -1)
     return int((flat.min(axis=1) == flat.max(axis=1)).sum())
 
 
 def _ranges(blank: dict[str, int], duplicates: Duplicates, card: Card) -> Iterator[Finding]:
+    what = "sequences in which nothing changes" if card.layout == "sequences" else "examples of one value all over"
     for split, num_blank in blank.items():
         num = card.num_examples(split)
         if num_blank == num:
-            yield error("ranges", f"{split} x", "examples of one value all over", num, 0, "no training can use them")
+            yield error("ranges", f"{split} x", what, num, 0, "no training can use them")
         elif num_blank > LARGEST_BLANK_SHARE * num:
-            statistic, advice = "share of examples of one value all over", "look at them; a file may be damaged"
-            yield warning("ranges", f"{split} x", statistic, num_blank / num, LARGEST_BLANK_SHARE, advice)
+            advice = "look at them; a file may be damaged"
+            yield warning("ranges", f"{split} x", f"share of {what}", num_blank / num, LARGEST_BLANK_SHARE, advice)
     if 0 < duplicates.repeated == card.num_examples("train") - 1:
         yield error("ranges", "train x", "different examples", 1, "2 and more", "nothing can be learned from one input")
 

@@ -52,7 +52,7 @@ def _histograms(reference: DataSummary, found: DataSummary, split: str) -> list[
         for name, feature in reference.features.items()
         if name in found.features
     ]
-    if reference.names == found.names:
+    if reference.names and reference.names == found.names:
         name = "symbols" if found.layout == "symbols" else "labels"
         pairs.insert(0, (name, reference.labels[split], found.labels[split]))
     return pairs
@@ -79,11 +79,18 @@ def _changed_schema(reference: DataSummary, found: DataSummary, advice: str) -> 
         "frames": (reference.num_steps, found.num_steps),
         "names of labels or symbols": (_shown(reference.names), _shown(found.names)),
     }
+    if reference.layout == found.layout == "sequences":  # whose features are named by the columns of a table
+        facts["features"] = (_renamed(reference, found), _renamed(found, reference))
     return [
         error("drift", "train", f"{fact} against the accepted version", str(after), str(before), advice)
         for fact, (before, after) in facts.items()
         if before != after
     ]
+
+
+def _renamed(summary: DataSummary, other: DataSummary) -> str:
+    """The features that only the first has; nothing where both have the same."""
+    return _shown([name for name in summary.features if name not in other.features])
 
 
 def _shown(names: list[str]) -> str:

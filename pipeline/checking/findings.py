@@ -54,7 +54,7 @@ class DataChecks(BaseModel):
 
     blank: examples of one value all over. duplicates: examples that occur before or elsewhere, by where. label_shift:
     PSI of a split's labels to train's. largest_drift: largest PSI to the accepted version; empty where there is none.
-    names: of the labels, or of the symbols where there are none. shares: of each of them.
+    names: of the labels, or of the symbols where there are none; of values none. shares: of each of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.checking.sequences import answer_features, answers_asked, sequence_features
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
 from pipeline.errors import UserError
 from pipeline.files import read_model, write_json
@@ -57,7 +58,7 @@ class DataSummary(BaseModel):
 def summarise(dataset: Dataset, like: DataSummary | None = None) -> DataSummary:
     """The summary of a dataset; its histograms in the bins of `like`, or in ten of its own training split."""
     card = dataset.card
-    values = {split: features(dataset.split(split)["x"], card) for split in SPLITS}
+    values = {split: features(dataset.split(split), card) for split in SPLITS}
     summaries = {}
     for name, train in values["train"].items():
         own = [float(value) for value in np.round(np.quantile(train, np.linspace(0, 1, BINS + 1)), DIGITS)]
@@ -87,24 +88,28 @@ def data_hash(card: Card) -> str:
 
 
 def label_names(card: Card) -> list[str]:
-    """What `label_counts` counts: classes, or symbols where there are no labels."""
+    """What `label_counts` counts: classes, or symbols where there are no labels; nothing where values are asked."""
     return card.classes or card.vocabulary or []
 
 
 def label_counts(arrays: Arrays, card: Card) -> Array:
-    """How often each label of `y` [N] occurs, or each symbol of `x` [N, T + 1] where there are no labels: [K]."""
-    counted = np.ravel(arrays["y" if "y" in arrays else "x"]).astype(np.int64)
+    """How often each label of `y` that is asked for occurs, or each symbol of `x` where there are no labels: [K]."""
+    if not label_names(card):
+        return np.zeros(0, dtype=np.int64)
+    asked = answers_asked(arrays, card) if card.layout == "sequences" else arrays["y" if "y" in arrays else "x"]
+    counted = np.ravel(asked).astype(np.int64)
     return np.bincount(counted, minlength=len(label_names(card)))
 
 
-def features(x: Array, card: Card) -> dict[str, Array]:
+def features(arrays: Arrays, card: Card) -> dict[str, Array]:
     """A few numbers that say how an example looks, each [N].
 
     Images, 0 (black) to 1: `brightness` (mean), `contrast` (standard deviation) and `block_<row>_<column>`, the means
     of 4 x 4 parts. Arrival times alike: a pixel's value is the share of frames in which it is 1. Symbols:
-    `distinct_symbols`, how many different ones a sequence holds.
+    `distinct_symbols`, how many different ones a sequence holds. Sequences: of each feature `<feature>_mean`, `_std`,
+    `_first` and `_last`; `length`; and where values are asked for, the means of them, `answer_<output>`.
     """
-    chunks = [_symbol_features(part) if card.layout == "symbols" else _pixel_features(part, card) for part in _parts(x)]
+    chunks = [_features(part, card) for part in _parts(arrays)]
     return {name: np.round(np.concatenate([chunk[name] for chunk in chunks]), DIGITS) for name in chunks[0]}
 
 
@@ -143,10 +148,18 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _parts(x: Array) -> Iterator[Array]:
-    """`x` in parts that fit into memory as floats."""
+def _features(arrays: Arrays, card: Card) -> dict[str, Array]:
+    if card.layout == "sequences":
+        return sequence_features(arrays, card) | answer_features(arrays, card)
+    return _symbol_features(arrays["x"]) if card.layout == "symbols" else _pixel_features(arrays["x"], card)
+
+
+def _parts(arrays: Arrays) -> Iterator[Arrays]:
+    """The arrays in parts whose `x` fits into memory as floats."""
+    x = arrays["x"]
     step = max(1, CHUNK_VALUES // max(1, x[0].size))
-    return (np.asarray(x[start : start + step]) for start in range(0, len(x), step))
+    for start in range(0, len(x), step):
+        yield {name: np.asarray(values[start : start + step]) for name, values in arrays.items()}
 
 
 def _pixel_features(x: Array, card: Card) -> dict[str, Array]:

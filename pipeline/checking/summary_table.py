@@ -29,8 +29,9 @@ def _rows(summary: DataSummary) -> dict[str, str]:
     rows = {
         "train, validation, test": ", ".join(f"{summary.examples[split]:,}" for split in SPLITS),
         "an example": f"{summary.layout} {summary.shape} {summary.dtype}",
-        "labels" if summary.layout != "symbols" else "symbols": str(len(summary.names)),
     }
+    if summary.names:
+        rows["symbols" if summary.layout == "symbols" else "labels"] = str(len(summary.names))
     shares = [_shares(summary.labels[split]) for split in SPLITS]
     for name, *by_split in list(zip(summary.names, *shares, strict=True))[:LABELS_SHOWN]:
         rows[f"share of {name}"] = ", ".join(by_split)

@@ -3,7 +3,8 @@
 Arrays are named `train_x`, `train_y`, `validation_x`, ... `test_y`, or just `x` and `y`, which are then divided by lot.
 Nothing is ever unpickled.
 
-Shape legend: N examples, H height, W width, C channels, L symbols of a sequence.
+Shape legend: N examples, H height, W width, C channels, L symbols of a sequence, T time steps, F features, K values,
+S steps that are answered.
 """
 
 import tokenize
@@ -24,6 +25,7 @@ LAYOUTS: dict[Layout, tuple[tuple[int, ...], Callable[[np.dtype[Any]], bool], st
     "images": ((3, 4), lambda dtype: dtype == np.uint8, "uint8 [N, H, W] or [N, H, W, C]"),
     "arrival_times": ((3,), lambda dtype: dtype.kind == "u", "unsigned integers [N, H, W]"),
     "symbols": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, L]"),
+    "sequences": ((3,), lambda dtype: dtype.kind == "f", "floats [N, T, F]"),
 }
 OWN_OPTION = {"arrival_times": "num_steps", "symbols": "vocabulary"}
 # what zipfile and NumPy raise on damaged bytes (found by flipping them); the last line: on absurd shapes
@@ -36,7 +38,10 @@ UNREADABLE = (
 class Parameters(BaseModel):
     """layout: how `x` is to be read, see `pipeline.dataset.Description`; all but `symbols` need labels `y` [N].
 
+    `sequences` may have labels [N, S] as well, or values, floats [N, K] or [N, S, K]; where they differ in length, they
+    are filled up with zeros, and an array `length` [N] says where they end. They are taken as they are, not scaled.
     classes: their names in the order of the labels; by default the labels themselves, "0" up to the highest found.
+    features, outputs: the names of what is measured at each step, and of values (`sequences` only).
     vocabulary: the symbols in the order of their indices (`symbols` only). num_steps: frames (`arrival_times` only).
     validation_share, test_share, seed: how `x` and `y` are divided where the file holds no separate splits: the
         examples are shuffled with `seed`; test takes the first of them, validation the last, each rounded down.
@@ -46,6 +51,8 @@ class Parameters(BaseModel):
 
     layout: Layout
     classes: list[str] | None = Field(default=None, min_length=1)
+    features: list[str] | None = Field(default=None, min_length=1)
+    outputs: list[str] | None = Field(default=None, min_length=1)
     vocabulary: list[str] | None = Field(default=None, min_length=1)
     num_steps: int | None = Field(default=None, ge=1)
     validation_share: float = Field(default=0.1, gt=0, lt=1)
@@ -58,7 +65,11 @@ class Parameters(BaseModel):
             if (self.layout == layout) != (getattr(self, option) is not None):
                 raise ValueError(f"layout is {self.layout!r}; {option!r} is needed with {layout!r}, and only there")
         if self.layout == "symbols" and self.classes:
-            raise ValueError("layout is 'symbols'; 'classes' is allowed only with labels: images, arrival_times")
+            raise ValueError("layout is 'symbols'; 'classes' is allowed only with labels, as other layouts have them")
+        if self.layout != "sequences" and (self.features or self.outputs):
+            raise ValueError(f"layout is {self.layout!r}; 'features' and 'outputs' are allowed only with 'sequences'")
+        if self.classes and self.outputs:
+            raise ValueError("classes name labels, outputs name values; allowed: one of the two, by what y holds")
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share + test_share leave nothing to train on; allowed: less than 1 together")
         return self
@@ -77,20 +88,44 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
         _check(f"{path}, array {prefix}", arrays, parameters)
     splits = _divide(path, groups[""], parameters) if "" in groups else {s: groups[f"{s}_"] for s in SPLITS}
 
-    classes = parameters.classes
-    if parameters.layout != "symbols" and not classes:
-        highest = max(int(arrays["y"].max()) for arrays in groups.values())
-        classes = [str(label) for label in range(highest + 1)]
-    shape = " x ".join(map(str, splits["train"]["x"].shape[1:]))
+    train = splits["train"]
+    shape = " x ".join(map(str, train["x"].shape[1:]))
     description = Description(
         text=f"Imported {parameters.layout.replace('_', ' ')}, {shape}",
         layout=parameters.layout,
-        classes=classes,
+        classes=_classes(groups, parameters),
+        features=parameters.features,
+        outputs=_outputs(train, parameters),
+        output_steps=_output_steps(train, parameters),
+        padded="length" in train,
         vocabulary=parameters.vocabulary,
         num_steps=parameters.num_steps,
         disjoint=False,  # collected data may hold an example twice
     )
     return splits, description
+
+
+def _holds_values(arrays: Arrays) -> bool:
+    return "y" in arrays and arrays["y"].dtype.kind == "f"
+
+
+def _classes(groups: dict[str, Arrays], parameters: Parameters) -> list[str] | None:
+    if parameters.classes or parameters.layout == "symbols" or any(map(_holds_values, groups.values())):
+        return parameters.classes
+    return [str(label) for label in range(1 + max(int(arrays["y"].max()) for arrays in groups.values()))]
+
+
+def _outputs(train: Arrays, parameters: Parameters) -> list[str] | None:
+    if parameters.outputs or not _holds_values(train):
+        return parameters.outputs
+    return [f"value_{number}" for number in range(1, train["y"].shape[-1] + 1)]
+
+
+def _output_steps(train: Arrays, parameters: Parameters) -> int | None:
+    """At how many steps a sequence is answered, where these are others than those of `x`."""
+    if parameters.layout != "sequences" or train["y"].ndim < (3 if _holds_values(train) else 2):
+        return None
+    return None if train["y"].shape[1] == train["x"].shape[1] else int(train["y"].shape[1])
 
 
 def _map_folder(folder: Path) -> dict[str, Array]:
@@ -137,7 +172,9 @@ def _unreadable(where: str, error: Exception) -> UserError:
 
 def _group(path: Path, stored: dict[str, Array], parameters: Parameters) -> dict[str, Arrays]:
     """The arrays `x` and `y` by prefix: "train_", "validation_" and "test_", or "" alone."""
-    names = ("x",) if parameters.layout == "symbols" else ("x", "y")
+    names: tuple[str, ...] = ("x",) if parameters.layout == "symbols" else ("x", "y")
+    if parameters.layout == "sequences" and any(name.endswith("length") for name in stored):
+        names = (*names, "length")
     whole, divided = ("",), tuple(f"{split}_" for split in SPLITS)
     for prefixes in (whole, divided):
         if set(stored) == {prefix + name for prefix in prefixes for name in names}:
@@ -169,13 +206,44 @@ def _check(where: str, arrays: Arrays, parameters: Parameters) -> None:
         if x.shape[1] < 2:
             raise UserError(f"{where}x: sequences of 1 symbol have nothing to predict; allowed: 2 symbols and more")
         _check_indices(f"{where}x", x, parameters.vocabulary, "vocabulary")
-    if "y" in arrays:
+    if parameters.layout == "sequences":
+        _check_sequences(where, arrays, parameters)
+    elif "y" in arrays:
         y = arrays["y"]
         if y.shape != x.shape[:1] or y.dtype.kind not in "ui":
             raise UserError(
                 f"{where}y: is {y.dtype} {list(y.shape)}; allowed: integers [{len(x)}], one for each example"
             )
         _check_indices(f"{where}y", y, parameters.classes, "classes")
+
+
+def _check_sequences(where: str, arrays: Arrays, parameters: Parameters) -> None:
+    """Refuse what does not fit `x` [N, T, F]; `where` ends with the prefix of the arrays."""
+    (num, steps, num_features), y = arrays["x"].shape, arrays["y"]
+    if parameters.features and len(parameters.features) != num_features:
+        raise UserError(f"{where}x: has {num_features} features; 'features' names {len(parameters.features)}")
+    axes = (2, 3) if _holds_values(arrays) else (1, 2)
+    if y.dtype.kind not in "uif" or y.ndim not in axes or len(y) != num or not y.size:
+        raise UserError(
+            f"{where}y: is {y.dtype} {list(y.shape)}; allowed: integers [N] or [N, S], floats [N, K] or [N, S, K],"
+            f" N being {num}"
+        )
+    if _holds_values(arrays):
+        if parameters.classes:
+            raise UserError(f"{where}y: holds floats, which are values; 'classes' is allowed with labels, integers")
+        if parameters.outputs and len(parameters.outputs) != y.shape[-1]:
+            raise UserError(f"{where}y: has {y.shape[-1]} values; 'outputs' names {len(parameters.outputs)}")
+    else:
+        if parameters.outputs:
+            raise UserError(f"{where}y: holds integers, which are labels; 'outputs' is allowed with values, floats")
+        _check_indices(f"{where}y", y, parameters.classes, "classes")
+    if "length" in arrays:
+        length = arrays["length"]
+        if length.shape != (num,) or length.dtype.kind not in "ui":
+            raise UserError(f"{where}length: is {length.dtype} {list(length.shape)}; allowed: integers [{num}]")
+        if length.min() < 1 or length.max() > steps:
+            wrong = length.min() if length.min() < 1 else length.max()
+            raise UserError(f"{where}length: holds {wrong}; allowed: 1 to {steps}, the steps of x")
 
 
 def _check_indices(where: str, indices: Array, names: list[str] | None, option: str) -> None:
