@@ -42,10 +42,10 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     features = keras.layers.Flatten()(features)
     features = keras.layers.Dense(parameters.dense, activation="relu")(features)
     features = keras.layers.Dropout(parameters.dropout)(features)
-    return keras.Model(image, keras.layers.Dense(spec.num_classes, activation="softmax", name="probability")(features))
+    return keras.Model(image, keras.layers.Dense(spec.num_outputs, activation="softmax", name="probability")(features))
 
 
-def loss(spec: ExampleSpec, label_smoothing: float = 0.0) -> "keras.losses.Loss":
+def loss(spec: ExampleSpec, label_smoothing: float = 0.0, value_loss: str = "mse") -> "keras.losses.Loss":
     """Cross-entropy of the right class."""
     from pipeline.layers.cross_entropy import ClassCrossEntropy
 

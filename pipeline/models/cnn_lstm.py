@@ -61,7 +61,7 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     return _answer(parameters, spec, clip, features, keras.layers.LSTM(parameters.units))
 
 
-def loss(spec: ExampleSpec, label_smoothing: float = 0.0) -> "keras.losses.Loss":
+def loss(spec: ExampleSpec, label_smoothing: float = 0.0, value_loss: str = "mse") -> "keras.losses.Loss":
     """Cross-entropy of the right class."""
     from pipeline.layers.cross_entropy import ClassCrossEntropy
 
@@ -122,8 +122,8 @@ def _answer(
     summary = lstm(features)
     for width in parameters.dense:
         summary = keras.layers.Dense(width, activation=parameters.dense_activation)(summary)
-    if spec.num_classes == 2:
+    if spec.num_outputs == 2:
         answer = keras.layers.Dense(1, activation="sigmoid", name="probability")(summary)
     else:
-        answer = keras.layers.Dense(spec.num_classes, activation="softmax", name="probability")(summary)
+        answer = keras.layers.Dense(spec.num_outputs, activation="softmax", name="probability")(summary)
     return keras.Model(clip, answer)

@@ -40,20 +40,20 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
 
     if spec.batch_size is None or spec.steps_per_call is None:
         raise ValueError("memory_lstm carries its state: it is built for a fixed batch size and number of steps a call")
-    symbols = keras.Input(batch_shape=(spec.batch_size, spec.steps_per_call, spec.num_classes), name="symbols")
+    symbols = keras.Input(batch_shape=(spec.batch_size, spec.steps_per_call, spec.num_outputs), name="symbols")
     first = keras.Input(batch_shape=(spec.batch_size, 1), name="first")
     hidden = CarriedLSTM(parameters.units, spec.batch_size)([symbols, first])
-    answer = keras.layers.Dense(spec.num_classes, activation="sigmoid", name="probability")(hidden)
+    answer = keras.layers.Dense(spec.num_outputs, activation="sigmoid", name="probability")(hidden)
     return keras.Model([symbols, first], answer)
 
 
-def loss(spec: ExampleSpec, label_smoothing: float = 0.0) -> Any:
+def loss(spec: ExampleSpec, label_smoothing: float = 0.0, value_loss: str = "mse") -> Any:
     """Binary cross-entropy of every symbol on its own, as published (the answers are sigmoids, not a softmax)."""
     import keras
     from keras import ops
 
     def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
-        one_hot = ops.one_hot(targets, spec.num_classes)
+        one_hot = ops.one_hot(targets, spec.num_outputs)
         return keras.losses.binary_crossentropy(one_hot, probabilities, label_smoothing=label_smoothing)
 
     return binary_crossentropy
@@ -63,10 +63,10 @@ def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> d
     """One step: symbol [B, V], hidden [B, U], cell [B, U] -> probability [B, V] and the state after it."""
     import keras
 
-    symbol = keras.Input((spec.num_classes,), name="symbol")
+    symbol = keras.Input((spec.num_outputs,), name="symbol")
     state = [keras.Input((parameters.units,), name=name) for name in ("hidden", "cell")]
     output, after = keras.layers.LSTMCell(parameters.units)(symbol, state)
-    probability = keras.layers.Dense(spec.num_classes, activation="sigmoid")(output)
+    probability = keras.layers.Dense(spec.num_outputs, activation="sigmoid")(output)
     step = keras.Model([symbol, *state], {"probability": probability, "next_hidden": after[0], "next_cell": after[1]})
     step.set_weights([weight.numpy() for weight in model.trainable_weights])
     return {"step": step}

@@ -1,0 +1,44 @@
+"""The recurrent layers by the name of their cell, as they are trained and as they are exported.
+
+Trained with our loop where we have one for the cell; exported in layers that every ONNX runtime knows. Both have the
+same weights in the same order.
+"""
+
+from typing import Any, Literal
+
+import keras
+
+from pipeline.layers.fast_gru import FastGRU
+from pipeline.layers.fast_lstm import FastLSTM
+from pipeline.layers.initial_bias import ChronoBias, OpenForgetGate
+from pipeline.layers.peephole_lstm import PeepholeLSTMCell
+
+Cell = Literal["lstm", "gru", "simple_rnn", "peephole_lstm"]
+
+
+def recurrent_layer(
+    cell: Cell,
+    units: int,
+    *,
+    fast: bool,
+    longest_memory: int | None = None,
+    recurrent_gain: float = 1.0,
+    **options: Any,
+) -> keras.layers.Layer:
+    """A recurrent layer. longest_memory: chrono initialisation up to so many steps, of the two LSTMs only.
+
+    recurrent_gain: by which the orthogonal recurrent weights begin larger or smaller than those that keep every length.
+    options: of `keras.layers.RNN`, such as `return_sequences`.
+    """
+    orthogonal = keras.initializers.Orthogonal(gain=recurrent_gain)
+    if cell in ("simple_rnn", "gru"):
+        if longest_memory is not None:
+            raise ValueError(f"longest_memory is {longest_memory}; allowed with cell {cell}: none")
+        kind = keras.layers.SimpleRNN if cell == "simple_rnn" else FastGRU if fast else keras.layers.GRU
+        return kind(units, recurrent_initializer=orthogonal, **options)
+    bias = OpenForgetGate() if longest_memory is None else ChronoBias(longest_memory)
+    initial = {"recurrent_initializer": orthogonal, "bias_initializer": bias}
+    if cell == "peephole_lstm":
+        return keras.layers.RNN(PeepholeLSTMCell(units, **initial), **options)
+    lstm = FastLSTM if fast else keras.layers.LSTM
+    return lstm(units, unit_forget_bias=False, **initial, **options)

@@ -1,0 +1,227 @@
+"""The cells by their equations, the biases they begin with, and a decoder that reads its own answers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from pipeline.dataset import Array
+from pipeline.models import encoder_decoder, recurrent
+from pipeline.onnx_graph import write_graph
+from pipeline.views import ExampleSpec
+
+UNITS, FEATURES = 3, 2
+SEQUENCE = ExampleSpec((None, FEATURES), 2, "a value at each step")
+NETWORKS: dict[str, dict[str, Any]] = {
+    "lstm": {"units": [5]},
+    "chrono_lstm": {"units": [5], "longest_memory": 30},
+    "gru": {"units": [5], "cell": "gru"},
+    "simple_rnn": {"units": [5], "cell": "simple_rnn"},
+    "peephole_lstm": {"units": [5], "cell": "peephole_lstm"},
+    "stacked": {"units": [5, 4, 3]},
+    "bidirectional_gru": {"units": [5, 4], "cell": "gru", "bidirectional": True},
+    "bidirectional_peephole": {"units": [5], "cell": "peephole_lstm", "bidirectional": True},
+    "recurrent_answer": {"units": [4, 2], "answer": "recurrent"},
+    "no_memory": {"units": [], "dense": [4]},
+}
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def peephole_steps(inputs: Array, weights: list[Array], hidden: Array, cell: Array) -> tuple[list[Array], Array]:
+    """The equations of the paper, unit by unit, for one sequence [T, D]: the hidden states, and the last cell state."""
+    kernel, recurrent_kernel, peephole, bias = (each.astype(np.float64) for each in weights)
+    i, f, g, o = (slice(k * UNITS, (k + 1) * UNITS) for k in range(4))
+    hiddens = []
+    for x in inputs.astype(np.float64):
+        z = x @ kernel + hidden @ recurrent_kernel + bias
+        new_cell = np.zeros(UNITS)
+        for unit in range(UNITS):
+            opened = sigmoid(z[i][unit] + peephole[0, unit] * cell[unit])
+            kept = sigmoid(z[f][unit] + peephole[1, unit] * cell[unit])
+            new_cell[unit] = kept * cell[unit] + opened * np.tanh(z[g][unit])
+        hidden = sigmoid(z[o] + peephole[2] * new_cell) * np.tanh(new_cell)
+        cell = new_cell
+        hiddens.append(hidden)
+    return hiddens, cell
+
+
+def random_weights(layer: Any, seed: int = 1) -> list[Array]:
+    rng = np.random.default_rng(seed)
+    layer.set_weights([rng.normal(size=weight.shape).astype(np.float32) for weight in layer.weights])
+    return layer.get_weights()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_a_peephole_lstm_computes_its_equations(keras: Any, steps: int) -> None:
+    from pipeline.layers.peephole_lstm import PeepholeLSTMCell
+
+    layer = keras.layers.RNN(PeepholeLSTMCell(UNITS), return_sequences=True, return_state=True)
+    layer.build((None, None, FEATURES))
+    assert [w.shape for w in layer.weights] == [(FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), (3, UNITS), (4 * UNITS,)]
+    weights, rng = random_weights(layer), np.random.default_rng(2)
+    inputs = rng.normal(size=(4, steps, FEATURES)).astype(np.float32)
+    start = rng.normal(size=(2, 4, UNITS)).astype(np.float32)
+    outputs, hidden, cell = (np.asarray(each) for each in layer(inputs, initial_state=list(start)))
+    for row in range(4):
+        hiddens, last_cell = peephole_steps(inputs[row], weights, start[0, row], start[1, row])
+        np.testing.assert_allclose(outputs[row], hiddens, atol=1e-6)
+        np.testing.assert_allclose(hidden[row], hiddens[-1], atol=1e-6)
+        np.testing.assert_allclose(cell[row], last_cell, atol=1e-6)
+
+
+def test_a_peephole_lstm_without_peepholes_is_an_lstm(keras: Any) -> None:
+    from pipeline.layers.cells import recurrent_layer
+
+    with_them, without = (recurrent_layer(cell, UNITS, fast=True) for cell in ("peephole_lstm", "lstm"))
+    for layer in (with_them, without):
+        layer.build((None, None, FEATURES))
+    kernel, recurrent_kernel, peephole, bias = with_them.get_weights()
+    assert not peephole.any()  # so that it begins as an LSTM does
+    without.set_weights([kernel, recurrent_kernel, bias])
+    inputs = np.random.default_rng(3).normal(size=(4, 6, FEATURES)).astype(np.float32)
+    np.testing.assert_allclose(with_them(inputs), without(inputs), atol=1e-6)
+
+
+def test_the_exported_peephole_lstm_computes_its_equations(keras: Any, tmp_path: Path) -> None:
+    parameters = recurrent.Parameters(units=[UNITS], cell="peephole_lstm", answer="recurrent")
+    spec = ExampleSpec((None, FEATURES), UNITS, "a value at each step")
+    model = recurrent.build(parameters, spec)
+    weights = random_weights(model)
+    write_graph(recurrent.graphs(parameters, spec, model)["model"], tmp_path / "model.onnx", "value")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    for batch, steps in ((1, 2), (3, 5)):
+        inputs = np.random.default_rng(steps).normal(size=(batch, steps, FEATURES)).astype(np.float32)
+        (found,) = session.run(["value"], {session.get_inputs()[0].name: inputs})
+        expected = [peephole_steps(row, weights, np.zeros(UNITS), np.zeros(UNITS))[0] for row in inputs]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_saved_peephole_lstm_is_made_again_with_all_its_options(keras: Any) -> None:
+    from pipeline.layers.cells import recurrent_layer
+
+    layer = recurrent_layer("peephole_lstm", UNITS, fast=True, longest_memory=50, recurrent_gain=2.0)
+    again = keras.layers.RNN.from_config(layer.get_config())
+    again.build((None, None, FEATURES))
+    _, recurrent_kernel, _, bias = again.get_weights()
+    np.testing.assert_allclose(recurrent_kernel @ recurrent_kernel.T, 4 * np.eye(UNITS), atol=1e-5)
+    np.testing.assert_array_equal(bias[:UNITS], -bias[UNITS : 2 * UNITS])
+    assert bias[:UNITS].any()
+
+
+@pytest.mark.parametrize("longest", [3, 100])
+def test_chrono_biases_are_logarithms_of_uniform_times(keras: Any, longest: int) -> None:
+    from pipeline.layers.initial_bias import ChronoBias
+
+    units = 4000
+    bias = np.asarray(ChronoBias(longest)((4 * units,)))
+    of_i, forget, of_g, of_o = bias.reshape(4, units)
+    np.testing.assert_array_equal(of_i, -forget)
+    assert not of_g.any() and not of_o.any()
+    times = np.exp(forget.astype(np.float64))
+    assert times.min() >= 1 - 1e-6 and times.max() <= longest - 1 + 1e-4
+    counts, _ = np.histogram(times, bins=10, range=(1, longest - 1))
+    expected = units / 10
+    assert ((counts - expected) ** 2 / expected).sum() < 27.9  # chi-squared, nine degrees, once in a thousand
+
+
+@pytest.mark.parametrize("cell", ["lstm", "peephole_lstm"])
+def test_chrono_initialisation_reaches_the_layers(keras: Any, cell: str) -> None:
+    parameters = recurrent.Parameters(units=[50, 50], cell=cell, longest_memory=20, bidirectional=True)
+    model = recurrent.build(parameters, SEQUENCE)
+    biases = [weight.numpy() for weight in model.weights if weight.shape == (4 * 50,)]
+    assert len(biases) == 4 and len({bias.tobytes() for bias in biases}) == 4  # each drawn for itself
+    for bias in biases:
+        np.testing.assert_array_equal(bias[:50], -bias[50:100])
+        assert bias[50:100].min() >= 0 and bias[50:100].max() <= np.log(19) + 1e-5 and not bias[100:].any()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "peephole_lstm"])
+def test_without_it_they_begin_as_those_of_keras(keras: Any, cell: str) -> None:
+    from pipeline.layers.cells import recurrent_layer
+
+    usual, known = recurrent_layer(cell, UNITS, fast=True), keras.layers.LSTM(UNITS)
+    for layer in (usual, known):
+        layer.build((None, None, FEATURES))
+    np.testing.assert_array_equal(usual.get_weights()[-1], known.get_weights()[-1])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn", "peephole_lstm"])
+def test_the_gain_is_that_of_the_recurrent_weights(keras: Any, cell: str) -> None:
+    from pipeline.layers.cells import recurrent_layer
+
+    layer = recurrent_layer(cell, UNITS, fast=True, recurrent_gain=1.5)
+    layer.build((None, None, FEATURES))
+    weights = layer.get_weights()[1]
+    np.testing.assert_allclose(weights @ weights.T, 1.5**2 * np.eye(UNITS), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_export_of_every_cell_computes_what_the_network_computes(keras: Any, name: str, tmp_path: Path) -> None:
+    parameters = recurrent.Parameters(**NETWORKS[name])
+    model = recurrent.build(parameters, SEQUENCE)
+    (exported,) = recurrent.graphs(parameters, SEQUENCE, model).values()
+    assert not any("fast" in layer.name for layer in exported.layers)
+    write_graph(exported, tmp_path / "model.onnx", "value")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    for batch, steps in ((1, 1), (4, 6)):
+        inputs = np.random.default_rng(steps).normal(size=(batch, steps, FEATURES)).astype(np.float32)
+        (found,) = session.run(["value"], {session.get_inputs()[0].name: inputs})
+        np.testing.assert_allclose(found, model(inputs), atol=1e-5)
+
+
+def test_a_decoder_with_feedback_reads_its_own_answers(keras: Any) -> None:
+    parameters = encoder_decoder.Parameters(units=[UNITS], decoder="feedback")
+    model = encoder_decoder.build(parameters, ExampleSpec((None, FEATURES), FEATURES, "a value at each step", 4))
+    random_weights(model)
+    reader = next(layer for layer in model.layers if "lstm" in layer.name)
+    answer = next(layer for layer in model.layers if "feedback" in layer.name).answer
+    steps = np.random.default_rng(4).normal(size=(2, 5, FEATURES)).astype(np.float32)
+    found = np.asarray(model(steps))
+    assert found.shape == (2, 4, FEATURES)
+    known = keras.layers.LSTM(UNITS)
+    known.build(steps.shape)
+    known.set_weights(reader.get_weights())
+    # The same as reading the sequence with the answers so far at its end, from the beginning each time.
+    for place in range(4):
+        read = np.concatenate([steps, found[:, :place]], axis=1)
+        np.testing.assert_allclose(found[:, place], answer(known(read)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "spec", "message"),
+    [
+        ({"cell": "gru", "longest_memory": 5}, SEQUENCE, "longest_memory is 5; allowed with cell gru: none"),
+        ({"cell": "simple_rnn", "longest_memory": 5}, SEQUENCE, "allowed with cell simple_rnn: none"),
+        ({"filters": [3]}, SEQUENCE, "filters shorten the sequence; allowed: model encoder_decoder"),
+        ({}, ExampleSpec((None, 1), 1, "a value at each step", 4), "4 answers are asked for; allowed: model encoder"),
+        ({"filters": [3]}, ExampleSpec((None, 1), 1, "one value", padded=True), "a convolution knows no end"),
+        ({"answer": "recurrent"}, SEQUENCE, "answer is 'recurrent', with 3 units; allowed: 2"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(
+    keras: Any, options: dict[str, Any], spec: ExampleSpec, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        recurrent.build(recurrent.Parameters(units=[3], **options), spec)
+
+
+@pytest.mark.parametrize(
+    ("options", "spec", "message"),
+    [
+        ({}, ExampleSpec((None, 1), 2), "one label is asked for; allowed: a number of steps"),
+        ({}, ExampleSpec((None, 1), 1, "a value at each step"), "allowed: a number of steps to answer"),
+        ({"decoder": "feedback"}, ExampleSpec((None, 2), 3, "one value"), "allowed: as many features as answers"),
+        ({"decoder": "feedback", "units": [3, 3]}, ExampleSpec((None, 1), 3, "one value"), "one layer of units"),
+        ({"decoder": "feedback", "units": []}, ExampleSpec((None, 1), 3, "one value"), "one layer of units"),
+    ],
+)
+def test_decoders_that_cannot_be_are_refused(
+    keras: Any, options: dict[str, Any], spec: ExampleSpec, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        encoder_decoder.build(encoder_decoder.Parameters(**{"units": [3], **options}), spec)
