@@ -16,13 +16,15 @@ from pipeline.dataset import Array, Arrays, Description
 
 class Parameters(BaseModel):
     """alphabet: number of symbols. length: symbols in a sequence. num_sequences: how many sequences, each with its own
-    cue (the last `num_sequences` symbols of the alphabet)."""
+    cue (the last `num_sequences` symbols of the alphabet). random: whether the symbols between are drawn anew each time
+    instead of counted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     alphabet: int = Field(ge=3, le=256)
     length: int = Field(ge=3, le=100_000)
     num_sequences: int = Field(ge=2)
+    random: bool = False
 
     @model_validator(mode="after")
     def _leave_symbols_to_count_with(self) -> Self:
@@ -39,9 +41,13 @@ class Parameters(BaseModel):
 
 
 def draw_split(parameters: Parameters, num_examples: int, rng: np.random.Generator) -> Arrays:
-    """`x` [N, length] uint8: the sequences in order, repeated up to `num_examples`. Every split holds the same ones."""
+    """`x` [N, length] uint8: the cues in turn. Unless the symbols between are random, all splits hold the same."""
     sequences = all_sequences(parameters)
-    return {"x": sequences[np.arange(num_examples) % len(sequences)]}
+    x = sequences[np.arange(num_examples) % len(sequences)]
+    if parameters.random:
+        num_fillers = parameters.alphabet - parameters.num_sequences
+        x[:, 1:-1] = rng.integers(0, num_fillers, (num_examples, parameters.length - 2), dtype=np.uint8)
+    return {"x": x}
 
 
 def all_sequences(parameters: Parameters) -> Array:
@@ -55,7 +61,7 @@ def all_sequences(parameters: Parameters) -> Array:
 
 def describe(parameters: Parameters, test: Arrays) -> Description:
     """Vocabulary and ceilings of the sequences."""
-    accuracy, sequence_accuracy = bayes_accuracies(test["x"])
+    accuracy, sequence_accuracy = random_accuracies(parameters) if parameters.random else bayes_accuracies(test["x"])
     return Description(
         text=f"{parameters.num_sequences} sequences of {parameters.length} symbols whose last symbol is their first",
         layout="symbols",
@@ -63,6 +69,16 @@ def describe(parameters: Parameters, test: Arrays) -> Description:
         ceilings={"accuracy": accuracy, "sequence_accuracy": sequence_accuracy},
         disjoint=False,
     )
+
+
+def random_accuracies(parameters: Parameters) -> tuple[float, float]:
+    """The same where the symbols between are random: each is guessed, and only the last is known."""
+    luck = 1 / (parameters.alphabet - parameters.num_sequences)
+    guessed = parameters.length - 2
+    chance = 1.0
+    for _ in range(guessed):
+        chance *= luck
+    return (guessed * luck + 1) / (guessed + 1), chance
 
 
 def bayes_accuracies(sequences: Array) -> tuple[float, float]:
