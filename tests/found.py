@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+from exported import write_echo_export
 from pydantic import BaseModel
 
 from pipeline.blocks import VariantBlock
@@ -53,8 +54,14 @@ def few_examples(name: str, published: bool) -> Dataset:
         derived = derived_block(name, PARAMS)
         method = load_plugin("derivations", derived.method, name)
         origin = few_examples(Path(derived.dataset).name, published).folder
-        start = origin if derived.start == derived.dataset else Path(derived.start)
-        derive(name, method, derived.parameters, origin, start, folder)
+        room, _, start = derived.start.partition("/")
+        if room == "data":
+            beginning = few_examples(start, published).folder
+        else:
+            beginning = folder.parent / f"{name}-export"
+            place = list(PARAMS["derived"]).index(name)  # no two members of an ensemble answer alike
+            write_echo_export(beginning, start.partition("/")[0], Dataset(origin), first=place)
+        derive(name, method, derived.parameters, origin, beginning, folder)
     return Dataset(folder)
 
 
