@@ -1,7 +1,8 @@
 """The pictures of a report: curves, confusion, examples. Drawn without a display, with the same bytes each time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -12,9 +13,13 @@ from matplotlib.figure import Figure
 
 from pipeline.dataset import Array
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 RIGHT, WRONG, TRAIN, VALIDATION = "#1a7f37", "#cf222e", "#0969da", "#bc4c00"
 FRAMES_SHOWN = 6
 DOTS_PER_INCH = 90
+SMALLEST_NORM = 1e-20  # what is smaller still, or nothing, is drawn here
 plt.rcParams.update(
     {
         "font.size": 9,
@@ -26,6 +31,12 @@ plt.rcParams.update(
         "figure.constrained_layout.use": True,
     }
 )
+
+
+def canvas(width: float, height: float, columns: int = 1) -> tuple[Figure, Array]:
+    """An empty figure of so many inches, and its axes [columns]."""
+    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
+    return figure, axes[0]
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -117,6 +128,50 @@ def sequences(
         axis.text(-0.8, -2 * row - 0.7, "answers", ha="right", va="center", fontsize=8)
     axis.set(xlim=(-2.2, longest - 0.4), ylim=(-2 * len(inputs) + 0.7, 0.6))
     axis.set_axis_off()
+    return figure
+
+
+def scatter(actual: Array, predicted: Array, names: Sequence[str]) -> Figure:
+    """Predicted values [N, K] over true ones, one panel for each kind of value, and the line where both agree."""
+    figure, axes = plt.subplots(1, len(names), figsize=(3.4 * len(names), 3.2), squeeze=False)
+    for place, (axis, name) in enumerate(zip(axes[0], names, strict=True)):
+        true, found = actual[..., place].ravel(), predicted[..., place].ravel()
+        axis.scatter(true, found, s=6, alpha=0.4, color=TRAIN, linewidths=0)
+        axis.axline((float(true.min()), float(true.min())), slope=1, color="black", linewidth=0.8)
+        axis.set(title=name, xlabel="actual", ylabel="predicted")
+    return figure
+
+
+def series(actual: Array, predicted: Array, names: Sequence[str]) -> Figure:
+    """True and predicted values [N, T, K] over the steps, one sequence a row, one kind of value a column."""
+    rows, columns = len(actual), len(names)
+    figure, axes = plt.subplots(rows, columns, figsize=(5.5 * columns, 1.6 * rows), squeeze=False, sharex=True)
+    for row in range(rows):
+        for column, name in enumerate(names):
+            axis = axes[row][column]
+            axis.plot(actual[row, :, column], color="black", linewidth=1, label="actual")
+            axis.plot(predicted[row, :, column], color=TRAIN, linewidth=1, label="predicted")
+            if row == 0:
+                axis.set_title(name)
+    axes[0][0].legend(ncols=2)
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    return figure
+
+
+def gradients(of_variants: Mapping[str, "pd.DataFrame"]) -> Figure:
+    """The norm of the gradient that reaches each step, with the first and with the last weights; dashed: as clipped."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, squeeze=False)
+    for axis, when in zip(axes[0], ("first weights", "last weights"), strict=True):
+        for name, table in of_variants.items():
+            part = table[table["when"] == when]
+            (line,) = axis.plot(part["step"], part["norm"].clip(lower=SMALLEST_NORM), linewidth=1.2, label=name)
+            if (part["clipped"] < part["norm"]).any():
+                clipped = part["clipped"].clip(lower=SMALLEST_NORM)
+                axis.plot(part["step"], clipped, linewidth=1.2, linestyle="--", color=line.get_color())
+        axis.set(title=when, xlabel="step of the sequence", yscale="log")
+    axes[0][0].set_ylabel("norm of the gradient")
+    axes[0][0].legend(fontsize=7)
     return figure
 
 

@@ -84,8 +84,12 @@ def test_the_page_stands_alone(made: Project):
 def test_page_and_table_have_the_same_row_for_every_variant(made: Project):
     page = Page((made / "report/index.html").read_text(encoding="utf-8"))
     table = markdown_rows((made / "report/results.md").read_text(encoding="utf-8"))
-    assert page.rows == table
-    rows = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in table if row[0] != "variant"}
+    assert table[0] == ["dataset", *COLUMNS]
+    assert [row for row in page.rows if row != list(COLUMNS)] == [row[1:] for row in table[1:]]
+    assert {row[1]: row[0] for row in table[1:]} == {
+        name: b["dataset"] for name, b in made.params()["variants"].items()
+    }
+    rows = {row[1]: dict(zip(COLUMNS, row[1:], strict=True)) for row in table[1:]}
     assert set(rows) == set(VARIANTS)
     for variant in (CLIP, MEMORY, IMAGE):
         metrics = made.metrics(variant)
@@ -165,11 +169,10 @@ def test_variants_of_a_dataset_stand_together_and_lower_is_better_is_said(tmp_pa
     assert report(variants, tmp_path / "reports", tmp_path / "report") == ["missing", "trained_again"]
     text = (tmp_path / "report/results.md").read_text(encoding="utf-8")
     heading, first, second = markdown_rows(text)
-    assert heading == list(COLUMNS)
-    assert first[:6] == ["a", "rmse (lower is better)", "4.0000", "2.0000", "50.0%", "failed"]
-    assert first[7:] == ["12.3", "–", "a-01234567"]  # seconds of the training, none of the inference
-    assert second[3:5] == ["–", "–"]
-    assert text.count("### heights") == 1
+    assert heading == ["dataset", *COLUMNS]
+    assert first[:7] == ["heights", "a", "rmse (lower is better)", "4.0000", "2.0000", "50.0%", "failed"]
+    assert first[8:] == ["12.3", "–", "a-01234567"]  # seconds of the training, none of the inference
+    assert second[4:6] == ["–", "–"]
     assert "Not evaluated: missing, trained_again." in text
 
 
@@ -195,7 +198,11 @@ def test_the_table_is_put_between_its_marks_and_nothing_else_changes(tmp_path: P
 def without_durations(table: list[list[str]]) -> list[list[str]]:
     """Rows less the columns that another machine, or the same one busy, fills with other numbers."""
     return [
-        [cell for cell, column in zip(row, COLUMNS, strict=True) if column not in ("train s", "latency ms")]
+        [
+            cell
+            for cell, column in zip(row, ("dataset", *COLUMNS), strict=True)
+            if column not in ("train s", "latency ms")
+        ]
         for row in table
     ]
 

@@ -8,10 +8,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from pipeline.blocks import ComparisonBlock
 from pipeline.checking.findings import DataChecks
+from pipeline.compared import Compared
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder
 from pipeline.places import FIGURES_FOLDER, read_evaluation
+from pipeline.plugins import load_plugin
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 MARKS = ("<!-- results -->", "<!-- /results -->")
@@ -36,11 +39,13 @@ def report(
     target: Path,
     undone: Collection[str] = (),
     checks: Mapping[str, DataChecks | None] | None = None,
+    comparisons: Mapping[str, tuple[ComparisonBlock, list[Compared]]] | None = None,
 ) -> list[str]:
     """Write the page and the table of `variants` (dataset by name) from `folder`; returns those that have no score.
 
     undone: variants whose scores are of an earlier state, as their newest run failed: they count as without.
     checks: of every dataset; None where it was not checked.
+    comparisons: the figures of several variants, each with those of its variants that have scores.
     """
     rows = [None if name in undone else read_row(name, dataset, folder / name) for name, dataset in variants.items()]
     by_dataset: dict[str, list[Row]] = {}
@@ -60,9 +65,27 @@ def report(
     content: dict[str, Any] = {"columns": COLUMNS, "by_dataset": by_dataset, "missing": missing, "checks": checks or {}}
     content["failed_data"] = [name for name, found in content["checks"].items() if found and found.errors]
     with whole_folder(target) as aside:
+        content["comparisons"] = draw_comparisons(comparisons or {}, undone, aside)
         for template, file in (("report.html.j2", "index.html"), ("results.md.j2", "results.md")):
             (aside / file).write_text(environment.get_template(template).render(content), encoding="utf-8")
     return missing
+
+
+def draw_comparisons(
+    comparisons: Mapping[str, tuple[ComparisonBlock, list[Compared]]], undone: Collection[str], folder: Path
+) -> dict[str, tuple[str, Path]]:
+    """Draw each figure into `folder`; returns its text and file by its name, without those that have no scores."""
+    from pipeline import figures
+
+    drawn = {}
+    for name, (block, compared) in comparisons.items():
+        current = [one for one in compared if one.name not in undone]
+        if current:
+            plugin = load_plugin("comparisons", block.figure, name)
+            path = folder / f"{name}.png"
+            figures.save(plugin.draw(current, block.parameters), path)
+            drawn[name] = (block.text, path)
+    return drawn
 
 
 def read_row(name: str, dataset: str, folder: Path) -> Row | None:
