@@ -66,6 +66,15 @@ class VariantBlock(Block):
     gate: dict[str, float]
 
 
+class ComparisonBlock(Block):
+    """`comparisons.<name>`: one figure of several variants, in the report. figure: its kind; text: what it shows."""
+
+    figure: str
+    variants: list[str] = Field(min_length=1)
+    text: str
+    parameters: Any = {}
+
+
 class PromotionBlock(Block):
     """`promotion.<dataset>`: what a model must keep and show to become the dataset's champion.
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.blocks import DatasetBlock, DerivedBlock, ImportBlock, PromotionBlock, VariantBlock
+from pipeline.blocks import ComparisonBlock, DatasetBlock, DerivedBlock, ImportBlock, PromotionBlock, VariantBlock
 from pipeline.errors import UserError, choices
 from pipeline.plugins import NAME, load_plugin, plugin_names
 from pipeline.views import VIEWS
 from pipeline.yaml_file import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
-SECTIONS = ("datasets", "imports", "derived", "variants", "promotion")
+SECTIONS = ("datasets", "imports", "derived", "variants", "comparisons", "promotion")
 UPPER_BOUNDS = ("latency_ms", "megabytes")  # what a gate of `promotion` knows besides a task's metrics
 RESERVED = ("seeds", "promotions", "data")  # folders of reports/ that belong to no variant
 RESERVED_DATASET = "references"  # the folder of data/ that is no dataset
@@ -85,6 +85,19 @@ def variant_block(name: str, params: dict[str, dict[str, Any]] | None = None) ->
     return block.model_copy(update={"network": network})
 
 
+def comparison_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> ComparisonBlock:
+    """The validated block of a figure of several variants, its `parameters` as its kind's own class."""
+    params = params or load_params()
+    block: ComparisonBlock = _block(ComparisonBlock, "comparisons", name, params)
+    where = f"{PARAMS_FILE}: comparisons.{name}"
+    for variant in block.variants:
+        if variant not in params["variants"]:
+            raise UserError(f"{where}.variants: no variant {variant!r}; {choices(variant, params['variants'])}")
+    plugin = load_plugin("comparisons", block.figure, f"{where}.figure")
+    parameters = _parameters(plugin, block.parameters, f"comparisons.{name}.parameters")
+    return block.model_copy(update={"parameters": parameters})
+
+
 def promotion_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> PromotionBlock:
     """The validated block of `promotion` for the dataset `name`; defaults where params.yaml has none."""
     params = params or load_params()
@@ -122,7 +135,7 @@ def check_all(path: Path = PARAMS_FILE) -> list[str]:
     """Every error in params.yaml, each in one line; an empty list if there is none."""
     params = load_params(path)
     errors = []
-    readers = (dataset_block, import_block, derived_block, variant_block, promotion_block)
+    readers = (dataset_block, import_block, derived_block, variant_block, comparison_block, promotion_block)
     for section, read in zip(SECTIONS, readers, strict=True):
         for name in params[section]:
             try:
@@ -205,10 +218,15 @@ def _check_fit(block: VariantBlock, architecture: ModuleType, task: ModuleType, 
             f"{where}.view: found {block.view!r}, which shows {view.shows}; model {block.model} reads "
             f"{architecture.READS}; allowed: {suited}"
         )
-    if view.asks != task.ANSWERS:
+    if view.asks not in task.ANSWERS:
         raise UserError(
-            f"{where}.task: found {block.task!r}, which measures {task.ANSWERS}; allowed: a task that measures "
-            f"{view.asks}, which view {block.view!r} asks for"
+            f"{where}.task: found {block.task!r}, which measures {' or '.join(task.ANSWERS)}; allowed: a task that "
+            f"measures {view.asks}, which view {block.view!r} asks for"
+        )
+    if block.training.value_loss and "label" in view.asks:
+        raise UserError(
+            f"{where}.training.value_loss: found {block.training.value_loss!r}; allowed: nothing, as view "
+            f"{block.view!r} asks for {view.asks}"
         )
     truncated, carries = block.training.truncate_steps is not None, getattr(architecture, "CARRIES_STATE", False)
     if truncated != carries:

@@ -26,11 +26,12 @@ TRAINING_CODE = (
     "dataset.py",
     "files.py",
     "fingerprint.py",
+    "gradients.py",
     "network.py",
     "places.py",
     "rounds.py",
     "training.py",
-    "views.py",
+    "views",
 )
 
 

@@ -1,10 +1,12 @@
 """Where the stages of a variant read and write, what the files are called, and how reports are read back."""
 
+import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
 from pipeline.files import read_json
 
 WEIGHTS_FILE = "model.weights.h5"
@@ -15,6 +17,7 @@ STATISTICS_FILE = "statistics.npy"
 TRAIN_TIMING_FILE = "train_timing.json"
 INFERENCE_TIMING_FILE = "inference_timing.json"
 FIGURES_FOLDER = "figures"
+GRADIENTS_FILE = "gradients.csv"  # made in training if that is asked for, and handed on
 # What every metrics.json holds; all other keys are the task's own metrics.
 SHARED_KEYS = (
     "task",
@@ -57,13 +60,16 @@ class Places:
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The rows of the training history."""
+    """The rows of the training history; none where there is none. A damaged file is a `UserError`."""
     path = folder / HISTORY_FILE
     if not path.is_file():
         return []
-    import pandas as pd  # takes longer to import than what most commands do here
-
-    return [{str(name): float(value) for name, value in row.items()} for row in pd.read_csv(path).to_dict("records")]
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+    except (TypeError, ValueError) as error:  # a row that is longer or shorter than the heading, or no number
+        raise UserError(f"{path}: damaged ({error}); make it again with: dvc repro train@{folder.name}") from None
 
 
 def read_evaluation(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:

@@ -88,6 +88,7 @@ variants:
     training: {learning_rate: 0.01, batch_size: 20, steps: 12, validate_every: 6}
     seed: 1
     gate: {accuracy: 0.05}
+comparisons: {}
 """
 
 

@@ -54,9 +54,11 @@ def code_of(kind: str, plugin: str | None = None) -> set[str]:
 
 
 def module_file(name: str) -> str | None:
-    """The file of the module `pipeline.<...>`, below pipeline/; None if it is a package or no module."""
-    path = name.removeprefix("pipeline.").replace(".", "/") + ".py"
-    return path if name.startswith("pipeline.") and (ROOT / "pipeline" / path).is_file() else None
+    """The file of the module or package `pipeline.<...>`, below pipeline/; None if it is none, or an empty package."""
+    path = name.removeprefix("pipeline.").replace(".", "/")
+    files = [file for file in (f"{path}.py", f"{path}/__init__.py") if (ROOT / "pipeline" / file).is_file()]
+    found = name.startswith("pipeline.") and files and (ROOT / "pipeline" / files[0]).read_text().strip()
+    return files[0] if found else None
 
 
 class Imports(ast.NodeVisitor):
@@ -90,6 +92,8 @@ def closure(kind: str, plugin: str | None = None) -> set[str]:
     """All files that a stage's own file and its plug-in import, and those that these import."""
     found: set[str] = set()
     ahead = {f"stages/{STAGE_FILES[kind]}.py"} | ({f"{KINDS[kind][1]}/{plugin}.py"} if plugin else set())
+    if kind == "report":
+        ahead |= {f"comparisons/{figure}.py" for figure in plugin_names("comparisons")}
     while ahead:
         found |= ahead
         ahead = {file for known in ahead for file in imports(known)} - found

@@ -51,7 +51,7 @@ def trained_here(case: Case, start: list[Array] | None = None) -> tuple[Any, Fit
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_the_same_updates_as_a_stateful_lstm_reset_between_the_sequences(keras: Any, steps: int) -> None:
     case = truncated(steps)
-    units, symbols = case.block.network.units, case.spec.num_classes
+    units, symbols = case.block.network.units, case.spec.num_outputs
     reference = keras.Sequential(
         [
             keras.Input(batch_shape=(1, steps, symbols)),

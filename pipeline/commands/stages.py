@@ -80,7 +80,7 @@ def train(name: Variant) -> None:
     from pipeline.places import Places
     from pipeline.stages.train import train as run
     from pipeline.tracking.runs import Tracker
-    from pipeline.training_bar import training_bar
+    from pipeline.training_bar import accuracy_of, training_bar
 
     block = config.variant_block(name)
     places = Places.of(name, block.dataset)
@@ -88,7 +88,7 @@ def train(name: Variant) -> None:
         fitted = run(name, block, places, Tracker(), bar)
     best = fitted.history[(fitted.best_round if block.training.keep == "best" else len(fitted.history)) - 1]
     say(
-        f"train@{name}: validation loss {best['val_loss']:.4f}, accuracy {best['val_accuracy']:.4f} "
+        f"train@{name}: validation loss {best['val_loss']:.4f}{accuracy_of(best, 'val_')} "
         f"after {int(best['step'])} of {fitted.num_updates} updates, {fitted.seconds:.1f} s; {places.trained}"
     )
 
@@ -131,7 +131,8 @@ def evaluate(name: Variant) -> None:
 
     found = Evaluation(metrics, read_evaluation(places.reports)[1], places)
     where = Tracker().evaluated(record, read_history(places.reports), found)
-    ceiling = "" if metrics["ceiling"] is None else f" of at most {metrics['ceiling']:.4f}"
+    most = "at most" if metrics["higher_is_better"] else "at least"
+    ceiling = "" if metrics["ceiling"] is None else f" of {most} {metrics['ceiling']:.4f}"
     say(
         f"evaluate@{name}: {metrics['metric']} {metrics['score']:.4f}{ceiling}, gate {metrics['gate']}; "
         f"{places.reports}, {where}"
@@ -158,13 +159,18 @@ def make_report(undone: Collection[str] = ()) -> None:
     from pipeline import config
     from pipeline.checking.failed import read_failure
     from pipeline.checking.findings import checks_folder, read_checks
+    from pipeline.compared import read_compared
     from pipeline.stages.report import report as run
 
     params = config.load_params()
     blocks = params["variants"]
     variants = {name: str(block.get("dataset")) for name, block in blocks.items() if isinstance(block, dict)}
     found = {name: read_failure(name) or read_checks(checks_folder(name)) for name in config.dataset_names(params)}
-    missing = run(variants, Path("reports"), Path("report"), undone, found)
+    comparisons = {}
+    for name in params["comparisons"]:
+        block = config.comparison_block(name, params)
+        comparisons[name] = block, read_compared(block.variants, params, Path("reports"))
+    missing = run(variants, Path("reports"), Path("report"), undone, found, comparisons)
     lacking = f", without {', '.join(missing)} (no scores)" if missing else ""
     failed = [name for name, checks in found.items() if checks and checks.errors]
     if failed:

@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.places import (
     FIGURES_FOLDER,
+    GRADIENTS_FILE,
     HISTORY_FILE,
     INFERENCE_TIMING_FILE,
     METRICS_FILE,
@@ -44,6 +45,12 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():
             figures.save(figure, folder / f"{title}.png")
+        if (places.exported / GRADIENTS_FILE).is_file():
+            gradients = pd.read_csv(places.exported / GRADIENTS_FILE)
+            gradients.to_csv(
+                folder / GRADIENTS_FILE, index=False, lineterminator="\n"
+            )  # for figures of several variants
+            figures.save(figures.gradients({places.reports.name: gradients}), folder / "gradients.png")
     with whole_file(places.reports / PREDICTIONS_FILE) as aside:
         pd.DataFrame(export.task.predictions(outputs, targets, dataset.card)).to_csv(
             aside, index=False, lineterminator="\n"

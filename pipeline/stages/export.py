@@ -1,5 +1,6 @@
 """`export@<variant>`: turn the trained network into ONNX graphs and prove that they compute what it computes."""
 
+import shutil
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,7 @@ from pipeline.files import whole_folder, write_json
 from pipeline.fingerprint import read_record, write_record
 from pipeline.network import network_outputs, open_network
 from pipeline.onnx_graph import write_graph
-from pipeline.places import WEIGHTS_FILE, Places
+from pipeline.places import GRADIENTS_FILE, WEIGHTS_FILE, Places
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
 from pipeline.views import ExampleSpec
 
@@ -38,7 +39,7 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
     graphs = architecture.graphs(block.network, spec, model) if hasattr(architecture, "graphs") else {"model": model}
     with whole_folder(places.exported) as folder:
         for graph, exported in graphs.items():
-            write_graph(exported, folder / f"{graph}.onnx")
+            write_graph(exported, folder / f"{graph}.onnx", "value" if "value" in spec.asks else "probability")
         manifest = Manifest(
             variant=name,
             dataset=block.dataset,
@@ -53,6 +54,8 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
         )
         write_json(folder / MANIFEST_FILE, manifest.model_dump())
         write_record(folder, record)
+        if (places.trained / GRADIENTS_FILE).is_file():
+            shutil.copyfile(places.trained / GRADIENTS_FILE, folder / GRADIENTS_FILE)
         inputs = network.view.inputs(
             {key: values[: max(BATCH_SIZES)] for key, values in dataset.split("test").items()}, dataset.card
         )

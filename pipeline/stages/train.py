@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from pipeline.batches import Batches
@@ -15,9 +16,10 @@ from pipeline.dataset import Dataset
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.fingerprint import TrainingRecord, make_record, write_record
+from pipeline.gradients import rows, through_time
 from pipeline.network import carried_state, open_network
-from pipeline.places import HISTORY_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
-from pipeline.training import Listener, fit, split_batches
+from pipeline.places import GRADIENTS_FILE, HISTORY_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
+from pipeline.training import Listener, Training, fit, split_batches
 
 
 class Tracker(Protocol):
@@ -40,22 +42,47 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     if block.start != f"data/{block.dataset}":
         _load_start(model, Path(block.start), name)
     record = make_record(name, block, dataset.card, model.count_params() - _num_carried(model), keras.backend.backend())
-    loss = network.architecture.loss(network.spec, training.label_smoothing)
+    loss = network.architecture.loss(network.spec, training.label_smoothing, training.value_loss or "mse")
     batches, validation = (
         split_batches(dataset, split, network.view, training, block.seed) for split in ("train", "validation")
     )
+    first = _gradients("first weights", training, model, loss, validation)
     with checkpoint_of(record.fingerprint) as checkpoint:
         with tracker.training(record, dataset) as listeners:
             fitted = fit(model, loss, training, batches, validation, [bar, *listeners], checkpoint)
-            _write(places, record, model, fitted, batches)
+            _write(
+                places,
+                record,
+                model,
+                fitted,
+                batches,
+                first + _gradients("last weights", training, model, loss, validation),
+            )
         checkpoint.clear()
     return fitted
 
 
-def _write(places: Places, record: TrainingRecord, model: Any, fitted: Fitted, batches: Batches) -> None:
+def _gradients(when: str, training: Training, model: Any, loss: Any, batches: Batches) -> list[dict[str, Any]]:
+    """The gradient through time of one batch, where it is to be recorded."""
+    if not training.record_gradients:
+        return []
+    inputs, targets = next(batches.epoch(0))
+    return rows(when, *through_time(model, loss, np.asarray(inputs), targets), training.clip_norm)
+
+
+def _write(
+    places: Places,
+    record: TrainingRecord,
+    model: Any,
+    fitted: Fitted,
+    batches: Batches,
+    gradients: list[dict[str, Any]],
+) -> None:
     with whole_folder(places.trained) as folder:
         model.save_weights(folder / WEIGHTS_FILE)
         write_record(folder, record)
+        if gradients:
+            pd.DataFrame(gradients).to_csv(folder / GRADIENTS_FILE, index=False, lineterminator="\n")
     with whole_file(places.reports / HISTORY_FILE) as aside:
         history_table(fitted.history).to_csv(aside, index=False, lineterminator="\n")
     examples = fitted.num_updates / batches.calls_per_epoch * batches.num_examples

@@ -14,7 +14,17 @@ from pipeline.tracking.store import connect, import_mlflow
 
 PACKAGE = Path(__file__).parents[1]
 # All tasks, though a model needs one: models that are loaded into the same process share the first one's package.
-SERVING_CODE = ("__init__.py", "dataset.py", "errors.py", "files.py", "plugins.py", "runtime.py", "views.py", "tasks")
+SERVING_CODE = (
+    "__init__.py",
+    "dataset.py",
+    "errors.py",
+    "files.py",
+    "plugins.py",
+    "runtime.py",
+    "labels.py",
+    "views",
+    "tasks",
+)
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
 EXPORT = "export"  # the artifact that holds it
 EVALUATION_TAG = "evaluation"
