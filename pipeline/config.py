@@ -228,6 +228,11 @@ def _check_fit(block: VariantBlock, architecture: ModuleType, task: ModuleType, 
             f"{where}.training.value_loss: found {block.training.value_loss!r}; allowed: nothing, as view "
             f"{block.view!r} asks for {view.asks}"
         )
+    if block.training.record_gradients and (view.shows != "a sequence" or block.training.truncate_steps is not None):
+        raise UserError(
+            f"{where}.training.record_gradients: found True; allowed: false, as model {block.model} is not given the "
+            "steps of a whole sequence"
+        )
     truncated, carries = block.training.truncate_steps is not None, getattr(architecture, "CARRIES_STATE", False)
     if truncated != carries:
         raise UserError(

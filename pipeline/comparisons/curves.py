@@ -26,9 +26,9 @@ def draw(compared: list[Compared], parameters: Parameters) -> "Figure":
     for one in compared:
         rows = one.history
         axis.plot([row["step"] for row in rows], [row["val_loss"] for row in rows], label=one.name, linewidth=1.3)
-    if parameters.ceiling:
-        least = min(one.metrics["ceiling"] for one in compared)
-        axis.axhline(least, color="black", linewidth=0.8, linestyle="--", label="best reachable, test")
+    known = [one.metrics["ceiling"] for one in compared if one.metrics["ceiling"] is not None]
+    if parameters.ceiling and known:
+        axis.axhline(min(known), color="black", linewidth=0.8, linestyle="--", label="best reachable, test")
     axis.set(xlabel="updates", ylabel="validation loss", yscale="log")
     axis.legend(fontsize=8, ncols=2)
     return figure

@@ -53,8 +53,8 @@ def _panel(axis: "Axes", one: Compared) -> None:
         _arrow(axis, (step, 1.3), (step, 1.7))
         _box(axis, step, 2, ANSWER, f"{predicted:.2f}")
         axis.text(step, 2.5, f"({actual:.2f})", ha="center", fontsize=6, color="#57606a")
-    score, ceiling = one.metrics["score"], one.metrics["ceiling"]
-    axis.set_title(f"{shape.replace('_', ' ')}\nmse {score:.4f}, noise {ceiling:.4f}", fontsize=8)
+    noise = "" if one.metrics["ceiling"] is None else f", noise {one.metrics['ceiling']:.4f}"
+    axis.set_title(f"{shape.replace('_', ' ')}\nmse {one.metrics['score']:.4f}{noise}", fontsize=8)
     axis.set(xlim=(-0.6, columns - 0.4), ylim=(-0.5, 2.8))
     axis.set_axis_off()
 

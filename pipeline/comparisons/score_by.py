@@ -5,35 +5,48 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.compared import Compared
+from pipeline.errors import UserError, choices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 class Parameters(BaseModel):
-    """parameter: of the datasets, along the axis. group: of the variants' networks, one line for each of its values."""
+    """parameter: of the datasets, along the axis. lines: the variants that belong to one line, by its name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     parameter: str
-    group: str = "cell"
+    lines: dict[str, list[str]]
 
 
 def draw(compared: list[Compared], parameters: Parameters) -> "Figure":
-    """One line for each group, a dot with its name for each variant, and the ceilings."""
+    """The lines, and a mark at each ceiling; variants that no line names are not shown."""
     from pipeline.figures import canvas
 
     figure, (axis,) = canvas(7.5, 3.6)
-    groups: dict[str, list[Compared]] = {}
-    for one in compared:
-        groups.setdefault(str(one.variant["network"].get(parameters.group, "")), []).append(one)
-    for group, members in groups.items():
-        members.sort(key=lambda one: one.dataset["parameters"][parameters.parameter])
-        places = [one.dataset["parameters"][parameters.parameter] for one in members]
-        label = ", ".join(one.name for one in members)
-        axis.plot(places, [one.metrics["score"] for one in members], marker="o", label=label or group, linewidth=1.3)
+    for name, variants in parameters.lines.items():
+        members = sorted(
+            (one for one in compared if one.name in variants), key=lambda one: _place(one, parameters.parameter)
+        )
+        places = [_place(one, parameters.parameter) for one in members]
+        axis.plot(places, [one.metrics["score"] for one in members], marker="o", label=name, linewidth=1.3)
         ceilings = [one.metrics["ceiling"] for one in members]
         axis.plot(places, ceilings, color="black", marker="_", markersize=14, linestyle="", zorder=0)
-    axis.set(xlabel=parameters.parameter, ylabel=compared[0].metrics["metric"], xscale="log", ylim=(0, 1.05))
+    shares = [1.0] if compared[0].metrics["higher_is_better"] else []  # of which all are is 1; errors have no largest
+    highest = max(shares + [one.metrics["score"] for one in compared])
+    axis.set(xlabel=parameters.parameter, ylabel=compared[0].metrics["metric"], xscale="log", ylim=(0, 1.05 * highest))
     axis.legend(fontsize=7)
     return figure
+
+
+def _place(one: Compared, parameter: str) -> float:
+    """Where a variant stands along the axis."""
+    parameters = one.dataset.get("parameters") or {}
+    if parameter not in parameters:
+        raise UserError(
+            f"params.yaml: datasets.{one.variant['dataset']}.parameters: no {parameter!r}, over which a comparison "
+            f"shows the score of {one.name}; {choices(parameter, parameters)}"
+        )
+    place: float = parameters[parameter]
+    return place
