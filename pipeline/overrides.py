@@ -33,6 +33,7 @@ def with_settings(settings: Sequence[str], path: Path = PARAMS_FILE) -> str:
     editor = YAML()
     editor.width = NO_LINE_BREAKS
     editor.preserve_quotes = True
+    editor.indent(sequence=4, offset=2)  # lists as params.yaml has them
     document = editor.load(path.read_text(encoding="utf-8"))
     for setting in settings:
         keys, value = _parse(setting)

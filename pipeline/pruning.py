@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 from pipeline.files import ASIDE, read_json
 from pipeline.fingerprint import RECORD_FILE
 from pipeline.lockfile import recorded_names, stage_names, tidy
-from pipeline.places import FIGURES_FOLDER, TRAIN_TIMING_FILE, WEIGHTS_FILE
+from pipeline.places import FIGURES_FOLDER, GRADIENTS_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE
 from pipeline.plugins import NAME
 from pipeline.runtime import MANIFEST_FILE
 
@@ -102,7 +102,7 @@ def _is_ours(path: Path) -> bool:
         return (path / RECORD_FILE).is_file() and {file.name for file in path.iterdir()} <= _names(path)
     if path.parts[:2] == ("reports", "data"):
         return any((path.parent / file).is_file() for file in (CHECKS_FILE, PASSED_FILE))
-    if path.name == FIGURES_FOLDER and any(file.suffix != ".png" for file in path.iterdir()):
+    if path.name == FIGURES_FOLDER and any(f.suffix != ".png" and f.name != GRADIENTS_FILE for f in path.iterdir()):
         return False
     timing = path.parent / TRAIN_TIMING_FILE  # the last of a variant's outputs to go
     return timing.is_file() and "fingerprint" in read_json(timing)
@@ -111,8 +111,8 @@ def _is_ours(path: Path) -> bool:
 def _names(folder: Path) -> set[str]:
     """What train or export writes into its folder."""
     if folder.name == "train":
-        return {RECORD_FILE, WEIGHTS_FILE}
-    return {RECORD_FILE, MANIFEST_FILE, *(file.name for file in folder.glob("*.onnx"))}
+        return {RECORD_FILE, WEIGHTS_FILE, GRADIENTS_FILE}
+    return {RECORD_FILE, MANIFEST_FILE, GRADIENTS_FILE, *(file.name for file in folder.glob("*.onnx"))}
 
 
 def _is_dataset(folder: Path) -> bool:

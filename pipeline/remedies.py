@@ -46,7 +46,8 @@ def remedies(
     variant: str, diagnosis: Diagnosis, block: VariantBlock, history: Sequence[dict[str, float]]
 ) -> list[Remedy]:
     """What to try next, the likeliest first; never empty."""
-    return list(_Remedies(variant, diagnosis, block, history).found())
+    found = _Remedies(variant, diagnosis, block, history).found()
+    return [remedy for remedy in found if remedy.key is None or remedy.now != remedy.then]
 
 
 class _Remedies:
@@ -147,7 +148,7 @@ class _Remedies:
             if isinstance(width, int):
                 yield Remedy(why, f"network.{name}", width, max(1, int(width * factor)))
                 return
-            if isinstance(width, list):
+            if isinstance(width, list) and width:
                 yield Remedy(why, f"network.{name}", width, [max(1, int(each * factor)) for each in width])
                 return
 

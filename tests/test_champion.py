@@ -297,6 +297,22 @@ def test_a_lost_store_gets_its_champion_back(
     assert len(json.loads(cli(digits, "history", DATASET, "--json").out)) == 1
 
 
+def test_nobody_is_taken_back_in_a_store_that_lacks_who_was_before(
+    digits: Project, cli: Cli, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from pipeline.tracking.store import connect
+
+    for name, wrong in (("weak", range(40)), ("strong", range(5))):
+        add(cli, digits, name, wrong)
+        cli(digits, "promote", DATASET).succeeded()
+    before = (digits / FILE).read_bytes()
+    shutil.copy(empty_store, digits / "other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{digits / 'other.db'}")
+    connect.cache_clear()
+    assert_clear(cli(digits, "rollback", DATASET), USER, "MLflow lacks the model of weak-", "MLFLOW_TRACKING_URI")
+    assert (digits / FILE).read_bytes() == before
+
+
 def test_a_file_that_is_behind_the_store_undoes_nothing(digits: Project, cli: Cli):
     add(cli, digits, "weak", range(40))
     cli(digits, "promote", DATASET).succeeded()

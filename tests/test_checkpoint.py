@@ -141,6 +141,7 @@ def test_checkpoints_that_nobody_took_up_again_are_swept_away(tmp_path: Path, mo
     for path, age in ((old, 15), (young, 13)):
         path.write_bytes(b"")
         os.utime(path, (path.stat().st_mtime - age * 86400,) * 2)
+    (folder / "cleared_meanwhile.npz").symlink_to("nothing")  # listed, and then not there
     with checkpoint_of("f" * 64) as checkpoint:
         assert checkpoint.path.parent == folder
     assert young.exists() and not old.exists()

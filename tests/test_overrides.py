@@ -18,6 +18,7 @@ LEAVES = [
     for section, parts in (("datasets", ("splits", "parameters")), ("variants", ("network", "training")))
     for name, block in PARAMS[section].items()
     for part in parts
+    if block[part]
     for key in sorted(
         {next(iter(block[part])), next(reversed(block[part]))}
     )  # one that a block may share, one that it may have added
@@ -55,6 +56,23 @@ def test_a_new_key_and_a_list_can_be_set():
     settings = ["variants.digits_cnn.training.clip_norm=5e-1", "variants.digits_cnn.network.filters=[8,16]"]
     block = yaml.safe_load(with_settings(settings, FILE))["variants"]["digits_cnn"]
     assert block["training"]["clip_norm"] == 0.5 and block["network"]["filters"] == [8, 16]
+
+
+def test_the_settings_of_promotion_can_be_set():
+    text = with_settings(["promotion.digits.margin=0.2"], FILE)
+    assert yaml.safe_load(text)["promotion"]["digits"]["margin"] == 0.2
+    with pytest.raises(UserError, match=r"promotion\.digits\.margin: found 2"):
+        with_settings(["promotion.digits.margin=2"], FILE)
+
+
+def test_quotes_stay(tmp_path: Path):
+    file = tmp_path / "params.yaml"
+    quoted = FILE.read_text().replace("source: moving_square", 'source: "moving_square"')
+    file.write_text(quoted.replace("task: classification", "task: 'classification'"))
+    assert with_settings(["variants.memory_lstm.seed=3"], file).count('"moving_square"') == quoted.count(
+        '"moving_square"'
+    )
+    assert "task: 'classification'" in with_settings(["variants.memory_lstm.seed=3"], file)
 
 
 @pytest.mark.parametrize(

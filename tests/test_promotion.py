@@ -171,8 +171,10 @@ def test_every_tasks_statistics_add_up_to_its_deciding_metric(name: str) -> None
     for case in cases:
         rng = np.random.default_rng(3)
         targets = case.view.targets(case.examples(12, "test"), case.dataset.card)
-        outputs = rng.random((*targets.shape, case.spec.num_outputs), dtype=np.float32)
-        outputs /= outputs.sum(axis=-1, keepdims=True)
+        values = "value" in case.spec.asks  # as many numbers as are asked for; of labels, a share each
+        outputs = rng.random(targets.shape if values else (*targets.shape, case.spec.num_outputs), dtype=np.float32)
+        if not values:
+            outputs /= outputs.sum(axis=-1, keepdims=True)
         found = task.statistics(outputs, targets, case.dataset.card)
         assert found.shape == (len(targets), len(task.STATISTICS)) and found.dtype == np.float64, label(case)
         measured = task.measure(outputs, targets, case.dataset.card)[task.METRIC]

@@ -25,6 +25,8 @@ def fewer(changeable: Project) -> Project:
     """Without the variant `memory_lstm`, its dataset and a derived one."""
     with changeable.changing_params() as params:
         del params["variants"][MEMORY], params["datasets"]["memory"], params["derived"]["half_of_digits"]
+    for folder in (f"models/{MEMORY}/train", f"models/{MEMORY}/export", f"reports/{MEMORY}/figures"):
+        (changeable / folder / "gradients.csv").write_text("when,step,norm,clipped\n")  # as a variant that records them
     return changeable
 
 

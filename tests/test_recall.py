@@ -43,7 +43,7 @@ def test_whoever_sees_the_cue_is_always_right_and_whoever_does_not_guesses() -> 
 
 
 def test_the_shortest_lag_has_no_distractors() -> None:
-    drawn = recall.draw_split(recall.Parameters(lag=1), 4, np.random.default_rng(0))
+    drawn = recall.draw_split(recall.Parameters(lag=1, cues=4), 4, np.random.default_rng(0))
     assert drawn["x"].tolist() == [[0, 8], [1, 8], [2, 8], [3, 8]]
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         recall.Parameters(lag=0)
