@@ -22,7 +22,7 @@ def draw(compared: list[Compared], parameters: Parameters) -> "Figure":
     """One line a variant."""
     from pipeline.figures import canvas
 
-    figure, (axis,) = canvas(7.5, 3.6)
+    figure, (axis,) = canvas(6.3, 3.6)
     for one in compared:
         rows = one.history
         axis.plot([row["step"] for row in rows], [row["val_loss"] for row in rows], label=one.name, linewidth=1.3)

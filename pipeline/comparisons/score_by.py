@@ -24,7 +24,7 @@ def draw(compared: list[Compared], parameters: Parameters) -> "Figure":
     """The lines, and a mark at each ceiling; variants that no line names are not shown."""
     from pipeline.figures import canvas
 
-    figure, (axis,) = canvas(7.5, 3.6)
+    figure, (axis,) = canvas(6.3, 3.6)
     for name, variants in parameters.lines.items():
         members = sorted(
             (one for one in compared if one.name in variants), key=lambda one: _place(one, parameters.parameter)

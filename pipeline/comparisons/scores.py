@@ -20,7 +20,7 @@ def draw(compared: list[Compared], parameters: Parameters) -> "Figure":
     """One bar a variant, with its parameters; a line for each ceiling."""
     from pipeline.figures import canvas
 
-    figure, (axis,) = canvas(7.5, 0.9 + 0.36 * len(compared))
+    figure, (axis,) = canvas(6.3, 0.9 + 0.36 * len(compared))
     names = [one.name for one in compared]
     bars = axis.barh(names, [one.metrics["score"] for one in compared], color="#0969da", height=0.6)
     labels = [f"{one.metrics['score']:.4f}   {one.metrics['num_parameters']:,} parameters" for one in compared]
