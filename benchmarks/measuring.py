@@ -104,6 +104,22 @@ def contestants(**named: Contestant) -> Iterator[dict[str, Contestant]]:
         yield named
 
 
+def race(racing: dict[str, Contestant], rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """What each answers after each round, one running at a time; through the warm-up as well."""
+    for contestant in racing.values():
+        contestant.ask("start")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in racing}
+    for _ in range(rounds):
+        for name, contestant in racing.items():
+            found[name].append(contestant.ask("go"))
+    return found
+
+
+def shortest(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """The seconds of the shortest round of each."""
+    return {name: min(each["seconds"] for each in answers) for name, answers in found.items()}
+
+
 def measured(module: str, *arguments: str) -> dict[str, Any]:
     """The one answer of a process that does its work once."""
     with contestants(one=Contestant(module, *arguments)) as running:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import Contestant, Row, Stopwatch, contestants, more
+from benchmarks.measuring import Contestant, Row, Stopwatch, contestants, more, race, shortest
 from benchmarks.peers import peer_python
 
 TITLE = "train two LSTM layers, whole fit with Adam, same weights at the start"
@@ -17,7 +17,7 @@ ROUNDS, QUICK_ROUNDS = 5, 1
 
 
 @dataclass(frozen=True)
-class Race:
+class Size:
     """One size: calls of the compiled function in a round, updates in each (`steps_per_execution`), the bars."""
 
     units: int
@@ -29,12 +29,12 @@ class Race:
     least_pytorch: float | None = None
 
 
-RACES = (
-    Race(20, 10, 1, 300),
-    Race(20, 10, 1, 60, updates_per_call=10, least_keras=3, least_pytorch=1),
-    Race(64, 50, 32, 60, least_keras=1.4),
-    Race(128, 50, 32, 40, least_keras=1.2),
-    Race(256, 50, 64, 10, least_keras=1.5, least_pytorch=1),
+SIZES = (
+    Size(20, 10, 1, 300),
+    Size(20, 10, 1, 60, updates_per_call=10, least_keras=3, least_pytorch=1),
+    Size(64, 50, 32, 60, least_keras=1.4),
+    Size(128, 50, 32, 40, least_keras=1.2),
+    Size(256, 50, 64, 10, least_keras=1.5, least_pytorch=1),
 )
 
 
@@ -42,35 +42,24 @@ def rows(quick: bool) -> list[Row]:
     """A race for each size. PyTorch has nothing like several updates a call: there, as many single ones are timed."""
     torch_python, reason = peer_python()
     table = []
-    for race in RACES:
-        size = (str(race.units), str(race.steps), str(race.batch_size))
-        updates = race.calls * race.updates_per_call
-        keras = (*size, str(race.calls), str(race.updates_per_call))
+    for size in SIZES:
+        sizes = (str(size.units), str(size.steps), str(size.batch_size))
+        updates = size.calls * size.updates_per_call
+        keras = (*sizes, str(size.calls), str(size.updates_per_call))
         started = {name: Contestant("recurrent", name, *keras) for name in ("ours", "keras")}
         if torch_python:
-            started["pytorch"] = Contestant("recurrent_torch", *size, str(updates), python=torch_python)
+            started["pytorch"] = Contestant("recurrent_torch", *sizes, str(updates), python=torch_python)
         with contestants(**started) as racing:
-            seconds = _race(racing, QUICK_ROUNDS if quick else ROUNDS)
+            seconds = shortest(race(racing, QUICK_ROUNDS if quick else ROUNDS))
         rate = {name: updates / found for name, found in seconds.items()}
-        title = f"{race.units} units, {race.steps} steps, batch {race.batch_size}"
-        title += f", {race.updates_per_call} updates a call" if race.updates_per_call > 1 else ""
-        table.append(more(f"Keras, {title}", rate["ours"], rate["keras"], UNIT, race.least_keras))
+        title = f"{size.units} units, {size.steps} steps, batch {size.batch_size}"
+        title += f", {size.updates_per_call} updates a call" if size.updates_per_call > 1 else ""
+        table.append(more(f"Keras, {title}", rate["ours"], rate["keras"], UNIT, size.least_keras))
         if torch_python:
-            table.append(more(f"PyTorch, {title}", rate["ours"], rate["pytorch"], UNIT, race.least_pytorch))
+            table.append(more(f"PyTorch, {title}", rate["ours"], rate["pytorch"], UNIT, size.least_pytorch))
         else:
             table.append(Row(f"PyTorch, {title}", f"{rate['ours']:.0f} {UNIT}", f"skipped: {reason}"))
     return table
-
-
-def _race(racing: dict[str, Contestant], rounds: int) -> dict[str, float]:
-    """The shortest round of each in seconds."""
-    for contestant in racing.values():
-        contestant.ask("start")
-    found: dict[str, list[float]] = {name: [] for name in racing}
-    for _ in range(rounds):
-        for name, contestant in racing.items():
-            found[name].append(contestant.ask("go")["seconds"])
-    return {name: min(seconds) for name, seconds in found.items()}
 
 
 def train(contestant: str, units: int, steps: int, batch_size: int, calls: int, updates_per_call: int) -> None:

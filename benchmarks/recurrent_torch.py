@@ -7,6 +7,7 @@ from torch import nn
 
 from benchmarks.measuring import Stopwatch
 from benchmarks.recurrent import FEATURES, NUM_THREADS, examples
+from benchmarks.torch_training import train_forever
 
 
 class Stacked(nn.Module):
@@ -29,16 +30,7 @@ def train(units: int, steps: int, batch_size: int, updates: int) -> None:
     watch = Stopwatch(updates)
     inputs, targets = map(torch.from_numpy, examples(steps))
     network = Stacked(units)
-    optimizer, criterion = torch.optim.Adam(network.parameters(), lr=0.001), nn.MSELoss()
-    sys.stdin.readline()
-    while True:
-        for chosen in torch.randperm(len(inputs)).split(batch_size):
-            optimizer.zero_grad()
-            loss = criterion(network(inputs[chosen]), targets[chosen])
-            loss.backward()
-            optimizer.step()
-            loss.item()
-            watch.step()
+    train_forever(network, nn.MSELoss(), inputs, targets, batch_size, watch)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import Contestant, Row, Stopwatch, below, contestants, more
+from benchmarks.measuring import Contestant, Row, Stopwatch, below, contestants, more, race, shortest
 from benchmarks.peers import peer_python
 
 VARIANT = "moving_square_cnn_lstm"
@@ -28,28 +28,15 @@ def rows(quick: bool) -> list[Row]:
         if torch_python:
             started["pytorch"] = Contestant("training_torch", *arguments, python=torch_python)
         with contestants(**started) as racing:
-            best, peak = _race(racing, rounds)
-    rate = {name: steps * batch_size / seconds for name, seconds in best.items()}
+            found = race(racing, rounds)
+    peak = {name: max(each["peak_megabytes"] for each in answers) for name, answers in found.items()}
+    rate = {name: steps * batch_size / seconds for name, seconds in shortest(found).items()}
     table = [more("Keras, TimeDistributed", rate["ours"], rate["keras"], UNIT, LEAST_KERAS)]
     if torch_python:
         table.append(more("PyTorch, eager", rate["ours"], rate["pytorch"], UNIT, LEAST_PYTORCH))
     else:
         table.append(Row("PyTorch, eager", f"{rate['ours']:.0f} {UNIT}", f"skipped: {reason}"))
     return [*table, below("peak memory, and Keras'", peak["ours"], MOST_MEGABYTES, "MB", peak["keras"])]
-
-
-def _race(racing: dict[str, Contestant], rounds: int) -> tuple[dict[str, float], dict[str, float]]:
-    """The shortest round of each in seconds, and its peak memory."""
-    for contestant in racing.values():  # one after the other through the warm-up as well
-        contestant.ask("start")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in racing}
-    for _ in range(rounds):
-        for name, contestant in racing.items():
-            found[name].append(contestant.ask("go"))
-    return (
-        {name: min(each["seconds"] for each in answers) for name, answers in found.items()},
-        {name: max(each["peak_megabytes"] for each in answers) for name, answers in found.items()},
-    )
 
 
 def _draw(folder: Path) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.measuring import Stopwatch
+from benchmarks.torch_training import train_forever
 
 NUM_THREADS = 2  # as many as the stage `train` takes
 
@@ -37,16 +38,7 @@ def train(folder: Path, steps: int, batch_size: int) -> None:
     clips = torch.from_numpy((arrival[:, None] <= times).astype(np.float32))
     labels = torch.from_numpy(np.load(folder / "train_y.npy").astype(np.float32))
     network = CNNLSTM(size)
-    optimizer, criterion = torch.optim.Adam(network.parameters()), nn.BCEWithLogitsLoss()
-    sys.stdin.readline()
-    while True:
-        for rows in torch.randperm(len(clips)).split(batch_size):
-            optimizer.zero_grad()
-            loss = criterion(network(clips[rows]), labels[rows])
-            loss.backward()
-            optimizer.step()
-            loss.item()
-            watch.step()
+    train_forever(network, nn.BCEWithLogitsLoss(), clips, labels, batch_size, watch)
 
 
 if __name__ == "__main__":

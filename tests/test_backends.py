@@ -1,9 +1,6 @@
 """Every architecture learns the same on JAX as on TensorFlow: from the same weights, on the same batches."""
 
-import importlib.util
 import json
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
@@ -12,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jax_process import run_on_jax
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -20,6 +18,7 @@ from found import ARCHITECTURES, VARIANTS, Case
 from pipeline.batches import Batches
 from pipeline.network import prepare_backend
 from pipeline.training import Training, fit
+from pipeline.training_bar import Silent
 
 UPDATES = 20
 LARGEST_DIFFERENCE = 1e-4
@@ -43,15 +42,11 @@ def without_dropout(case: Case) -> Case:
     return replace(case, block=case.block.model_copy(update={"network": network}))
 
 
-class Losses:
+class Losses(Silent):
     """Hears the loss of each update."""
 
     def __init__(self) -> None:
         self.found: list[float] = []
-
-    def on_resume(self, history: list[dict[str, float]]) -> None: ...
-
-    def on_step(self, step: int, num_steps: int, loss: float) -> None: ...
 
     def on_round(self, row: dict[str, float]) -> None:
         self.found += [row["loss"], row["val_loss"]]
@@ -87,12 +82,8 @@ def losses(case: Case) -> list[float]:
 @cache
 def on_jax() -> dict[str, list[float]]:
     """The losses of all cases, found in one process, as its start takes longest."""
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
     code = "import json, test_backends as t; print(json.dumps({case.name: t.losses(case) for case in t.cases()}))"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(run_on_jax(code))
 
 
 def test_every_architecture_is_tried() -> None:
@@ -105,8 +96,7 @@ def test_every_architecture_is_tried() -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_jax_learns_what_tensorflow_learns(keras: Any, case: Case) -> None:
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("JAX is not installed: pip install .[jax]")
+    found = on_jax()[case.name]
     expected = losses(case)
     assert len(expected) == 2 * UPDATES and expected[-2] != expected[0]
-    np.testing.assert_allclose(on_jax()[case.name], expected, atol=LARGEST_DIFFERENCE)
+    np.testing.assert_allclose(found, expected, atol=LARGEST_DIFFERENCE)

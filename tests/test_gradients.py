@@ -1,17 +1,13 @@
 """The gradient through time against slopes of the loss itself, and what clipping leaves of it."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from found import PARAMS
+from jax_process import run_on_jax
 
 from pipeline.config import variant_block
 from pipeline.dataset import Array
@@ -110,17 +106,11 @@ def test_only_networks_that_read_whole_sequences_record_them(name: str) -> None:
 
 @pytest.mark.slow
 def test_jax_finds_the_same(keras: Any) -> None:
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("JAX is not installed: pip install .[jax]")
     code = (
         "import json, test_gradients as t\n"
         "found = {cell: t.through_time(*t.tiny(cell)) for cell in t.CELLS}\n"
         "print(json.dumps({cell: [*by_step, norm] for cell, (by_step, norm) in found.items()}))"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for cell, numbers in json.loads(done.stdout.splitlines()[-1]).items():
+    for cell, numbers in json.loads(run_on_jax(code)).items():
         by_step, norm = through_time(*tiny(cell))
         np.testing.assert_allclose(numbers, [*by_step, norm], rtol=1e-4, atol=1e-6)

@@ -1,14 +1,11 @@
 """Our layers against those of Keras that compute the same thing."""
 
-import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from jax_process import run_on_jax
 
 from pipeline.dataset import Array
 
@@ -108,16 +105,11 @@ def test_fast_lstm_computes_what_keras_lstm_computes(
 
 
 def test_both_do_so_on_jax_too() -> None:
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("JAX is not installed: pip install .[jax]")
     code = (
         "import test_layers as t; [t.compare_with_keras(size, b) for size in t.SIZES[1:3] for b in (False, True)]; "
         "[t.compare_convolution_with_keras(size) for size in t.CONVOLUTIONS[:3]]"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_on_jax(code)
 
 
 def test_a_fresh_fast_lstm_begins_as_a_fresh_keras_lstm_does(keras: Any) -> None:

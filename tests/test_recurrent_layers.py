@@ -1,9 +1,5 @@
 """Our recurrent loops against those of Keras: outputs, states and every gradient, with masks, states and directions."""
 
-import importlib.util
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -12,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jax_process import run_on_jax
 
 from pipeline.dataset import Array
 
@@ -158,8 +155,6 @@ def test_our_loop_computes_what_that_of_keras_computes(keras: Any, no_loop_of_ke
 @pytest.mark.slow
 def test_it_does_so_on_jax_too() -> None:
     """With an initial state and a masked first step Keras answers that state on JAX, zeros on TensorFlow, as we do."""
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("JAX is not installed: pip install .[jax]")
     code = (
         "from test_recurrent_layers import CELLS, Setting, compare\n"
         "for cell in CELLS:\n"
@@ -168,10 +163,7 @@ def test_it_does_so_on_jax_too() -> None:
         "    compare(Setting(cell, 20, mask='holes', backwards=True))\n"
         "    compare(Setting(cell, 20, mask='right padding', states=False, bidirectional=True))\n"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_on_jax(code)
 
 
 @pytest.mark.parametrize("cell", CELLS)
