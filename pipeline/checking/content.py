@@ -8,9 +8,10 @@ from pipeline.checking.duplicates import Duplicates, find_duplicates
 from pipeline.checking.findings import DIGITS, DataChecks, Finding, error, warning
 from pipeline.checking.sequences import check_card, check_sequences, num_unchanging
 from pipeline.checking.stability import allowed_psi, psi
-from pipeline.checking.summary import label_counts, label_names
+from pipeline.checking.summary import label_counts
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
 from pipeline.formats.arrays import LAYOUTS
+from pipeline.labels import names_of
 
 LARGEST_BLANK_SHARE = 0.01
 LARGEST_REPEATED_SHARE = 0.05
@@ -30,7 +31,7 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
     schema = list(_schema(splits, card))
     if schema:
         return found.with_findings(schema)
-    counts = {split: label_counts(arrays, card) for split, arrays in splits.items()} if label_names(card) else {}
+    counts = {split: label_counts(arrays, card) for split, arrays in splits.items()} if names_of(card) else {}
     blank = {split: _num_blank(arrays, card) for split, arrays in splits.items()}
     duplicates = find_duplicates(splits)
     shifts = {split: round(psi(counts["train"], counts[split]), DIGITS) for split in SPLITS[1:]} if counts else {}
@@ -39,7 +40,7 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
             "blank": blank,
             "duplicates": duplicates.counts(),
             "label_shift": shifts,
-            "names": label_names(card),
+            "names": names_of(card),
             "shares": {split: np.round(c / c.sum(), DIGITS).tolist() for split, c in counts.items()},
         }
     )
@@ -141,7 +142,7 @@ def _ranges(blank: dict[str, int], duplicates: Duplicates, card: Card) -> Iterat
 
 def _labels(counts: Mapping[str, Array], card: Card) -> Iterator[Finding]:
     """Classes that are missing or rare. Symbols may be: text has rare ones."""
-    known, classes = counts["train"] > 0, label_names(card)
+    known, classes = counts["train"] > 0, names_of(card)
     unwelcome = error if card.classes else warning
     for split in SPLITS[1:]:
         unseen = (counts[split] > 0) & ~known

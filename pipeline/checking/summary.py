@@ -17,6 +17,7 @@ from pipeline.checking.sequences import answer_features, answers_asked, sequence
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
 from pipeline.errors import UserError
 from pipeline.files import read_model, write_json
+from pipeline.labels import names_of
 
 REFERENCES = Path("data", "references")
 DIGITS = 6
@@ -75,7 +76,7 @@ def summarise(dataset: Dataset, like: DataSummary | None = None) -> DataSummary:
         shape=list(card.example_shape()),
         dtype=card.splits["train"]["x"].dtype,
         num_steps=card.num_steps,
-        names=label_names(card),
+        names=names_of(card),
         examples={split: card.num_examples(split) for split in SPLITS},
         labels={split: label_counts(dataset.split(split), card).tolist() for split in SPLITS},
         features=summaries,
@@ -87,18 +88,13 @@ def data_hash(card: Card) -> str:
     return hashlib.sha256(json.dumps(card.checksums(), sort_keys=True).encode()).hexdigest()
 
 
-def label_names(card: Card) -> list[str]:
-    """What `label_counts` counts: classes, or symbols where there are no labels; nothing where values are asked."""
-    return card.classes or card.vocabulary or []
-
-
 def label_counts(arrays: Arrays, card: Card) -> Array:
     """How often each label of `y` that is asked for occurs, or each symbol of `x` where there are no labels: [K]."""
-    if not label_names(card):
+    if not names_of(card):
         return np.zeros(0, dtype=np.int64)
     asked = answers_asked(arrays, card) if card.layout == "sequences" else arrays["y" if "y" in arrays else "x"]
     counted = np.ravel(asked).astype(np.int64)
-    return np.bincount(counted, minlength=len(label_names(card)))
+    return np.bincount(counted, minlength=len(names_of(card)))
 
 
 def features(arrays: Arrays, card: Card) -> dict[str, Array]:
