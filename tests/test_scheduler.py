@@ -49,6 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
     subprocess.run(["git", "init", "--quiet"], check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
     Path("start.txt").write_text("start\n")
@@ -131,7 +132,6 @@ def test_ctrl_c_ends_the_stages_and_leaves_the_lock_whole(project, jobs):
     code = f"import sys; from pipeline.scheduler import repro; sys.exit(repro([], {jobs}).code)"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(SOURCE)},
         start_new_session=True,
         stdout=subprocess.PIPE,
         text=True,
