@@ -93,7 +93,7 @@ def train_published(folder: str, epochs: int) -> None:
 
 def train_ours(folder: str, epochs: int) -> None:
     """The project's loop, told to make the same updates."""
-    from pipeline.network import network_spec, prepare_backend
+    from pipeline.network import loss_of, network_spec, prepare_backend
     from pipeline.plugins import load_plugin
     from pipeline.training import Training, fit, split_batches
     from pipeline.views import open_view
@@ -120,7 +120,7 @@ def train_ours(folder: str, epochs: int) -> None:
     for weight, value in zip(model.trainable_weights, weights, strict=True):
         weight.assign(value)
     batches = (split_batches(dataset, split, view, training, variant.seed) for split in ("train", "validation"))
-    fitted = fit(model, architecture.loss(spec, training.label_smoothing), training, *batches, [])
+    fitted = fit(model, loss_of(architecture, spec, training), training, *batches, [])
     seconds = time.perf_counter() - started
     answer(seconds=seconds, weights=_flat(model.trainable_weights), updates=fitted.num_updates)
 

@@ -58,7 +58,7 @@ def train_ours(folder: str, steps: str, _: str) -> None:
     from dataclasses import replace
 
     from pipeline import config
-    from pipeline.network import open_network
+    from pipeline.network import loss_of, open_network
     from pipeline.places import Places
     from pipeline.training import fit, split_batches
     from pipeline.training_bar import Silent
@@ -73,7 +73,7 @@ def train_ours(folder: str, steps: str, _: str) -> None:
     training = block.training.model_copy(update={"epochs": None, "steps": 10_000, "validate_every": 10_000})
     places = replace(Places.of(VARIANT, block.dataset), dataset=Path(folder, block.dataset))
     network = open_network(VARIANT, block.model_copy(update={"training": training}), places)
-    loss = network.architecture.loss(network.spec, training.label_smoothing)
+    loss = loss_of(network.architecture, network.spec, training)
     dataset, view = network.dataset, network.view
     batches = (split_batches(dataset, split, view, training, block.seed) for split in ("train", "validation"))
     sys.stdin.readline()

@@ -51,6 +51,7 @@ class Description(BaseModel):
         they are so already, or are to stay as they are.
     ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn;
         empty where nobody knows it (imported data).
+    references: what simpler readers reach on the test split: their metrics, by their name.
     disjoint: whether no example of one split may occur in another.
     """
 
@@ -68,6 +69,7 @@ class Description(BaseModel):
     padded: bool = False
     scaling: Scaling | None = None
     ceilings: dict[str, float] = {}
+    references: dict[str, dict[str, float]] = {}
     disjoint: bool = True
 
 

@@ -111,6 +111,16 @@ def network_spec(view: View, dataset: Dataset, training: "Training") -> ExampleS
     return replace(spec, batch_size=training.batch_size, steps_per_call=training.truncate_steps)
 
 
+def loss_of(architecture: ModuleType, spec: ExampleSpec, training: "Training") -> Any:
+    """The loss that an architecture declares; where it declares none, that of all it is asked for."""
+    value_loss = training.value_loss or "mse"
+    if hasattr(architecture, "loss"):
+        return architecture.loss(spec, training.label_smoothing, value_loss)
+    from pipeline.layers.answers import AnswerLoss
+
+    return AnswerLoss(spec, training.label_smoothing, value_loss)
+
+
 def carried_state(model: "keras.Model") -> list[Any]:
     """The variables in which stateful layers carry their state from call to call."""
     return [weight for weight in model.non_trainable_weights if weight.name.startswith("carried_")]

@@ -31,6 +31,7 @@ SHARED_KEYS = (
     "gate",
     "fingerprint",
     "test_split",
+    "references",
 )
 
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from found import ARCHITECTURES, VARIANTS, Case
 
 from pipeline.batches import Batches
-from pipeline.network import prepare_backend
+from pipeline.network import loss_of, prepare_backend
 from pipeline.training import Training, fit
 from pipeline.training_bar import Silent
 
@@ -75,7 +75,7 @@ def losses(case: Case) -> list[float]:
         for split in ("train", "validation")
     )
     heard = Losses()
-    fit(model, case.architecture.loss(case.spec), training, train, validation, [heard])
+    fit(model, loss_of(case.architecture, case.spec, training), training, train, validation, [heard])
     return heard.found
 
 

@@ -115,17 +115,22 @@ def test_a_saved_peephole_lstm_is_made_again_with_all_its_options(keras: Any) ->
 
 @pytest.mark.parametrize("longest", [3, 100])
 def test_chrono_biases_are_logarithms_of_uniform_times(keras: Any, longest: int) -> None:
-    from pipeline.layers.initial_bias import ChronoBias
+    from pipeline.layers.initial_bias import ChronoBias, ChronoUpdateBias
 
     units = 4000
-    bias = np.asarray(ChronoBias(longest)((4 * units,)))
-    of_i, forget, of_g, of_o = bias.reshape(4, units)
+    of_i, forget, of_g, of_o = np.asarray(ChronoBias(longest)((4 * units,))).reshape(4, units)
     np.testing.assert_array_equal(of_i, -forget)
     assert not of_g.any() and not of_o.any()
-    times = np.exp(forget.astype(np.float64))
+    update, *others = np.asarray(ChronoUpdateBias(longest)((2, 3 * units))).reshape(6, units)
+    assert not np.any(others)
+    for gate in (forget, update):
+        _uniform_up_to(longest, np.exp(gate.astype(np.float64)))
+
+
+def _uniform_up_to(longest: int, times: np.ndarray) -> None:
     assert times.min() >= 1 - 1e-6 and times.max() <= longest - 1 + 1e-4
     counts, _ = np.histogram(times, bins=10, range=(1, longest - 1))
-    expected = units / 10
+    expected = len(times) / 10
     assert ((counts - expected) ** 2 / expected).sum() < 27.9  # chi-squared, nine degrees, once in a thousand
 
 
@@ -195,8 +200,11 @@ def test_a_decoder_with_feedback_reads_its_own_answers(keras: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "spec", "message"),
     [
-        ({"cell": "gru", "longest_memory": 5}, SEQUENCE, "longest_memory is 5; allowed with cell gru: none"),
-        ({"cell": "simple_rnn", "longest_memory": 5}, SEQUENCE, "allowed with cell simple_rnn: none"),
+        (
+            {"cell": "simple_rnn", "longest_memory": 5},
+            SEQUENCE,
+            "longest_memory is 5; allowed with cell simple_rnn: none",
+        ),
         ({"filters": [3]}, SEQUENCE, "filters shorten the sequence; allowed: model encoder_decoder"),
         ({}, ExampleSpec((None, 1), 1, "a value at each step", 4), "4 answers are asked for; allowed: model encoder"),
         ({"filters": [3]}, ExampleSpec((None, 1), 1, "one value", padded=True), "a convolution knows no end"),

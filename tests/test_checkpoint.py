@@ -11,7 +11,7 @@ from found import ONE_EACH, Case, label
 from pipeline.batches import Batches
 from pipeline.checkpoint import Checkpoint, Fitted, checkpoint_of
 from pipeline.dataset import Array
-from pipeline.network import prepare_backend
+from pipeline.network import loss_of, prepare_backend
 from pipeline.training import Training, fit, split_batches
 from pipeline.training_bar import Silent
 
@@ -59,7 +59,7 @@ def train(case: Case, training: Training, killer: Killer, checkpoint: Checkpoint
     batches: list[Batches] = [
         split_batches(case.dataset, split, case.view, training, SEED) for split in ("train", "validation")
     ]
-    fitted = fit(model, case.architecture.loss(case.spec), training, *batches, [killer], checkpoint)
+    fitted = fit(model, loss_of(case.architecture, case.spec, training), training, *batches, [killer], checkpoint)
     return model.get_weights(), fitted
 
 

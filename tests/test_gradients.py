@@ -22,12 +22,14 @@ SPEC = ExampleSpec((None, 2), 1, "one value", padded=True)
 
 def tiny(cell: str) -> tuple[Any, Any, Array, Array]:
     """A network, its loss, and two sequences of which one ends early."""
+    from pipeline.layers.answers import AnswerLoss
+
     rng = np.random.default_rng(1)
     model = recurrent.build(recurrent.Parameters(units=[3], cell=cell), SPEC)
     model.set_weights([0.7 * rng.normal(size=weight.shape).astype(np.float32) for weight in model.weights])
     inputs = rng.normal(size=(2, 5, 2)).astype(np.float32)
     inputs[1, 3:] = np.nan
-    return model, recurrent.loss(SPEC), inputs, rng.normal(size=(2, 1)).astype(np.float32)
+    return model, AnswerLoss(SPEC), inputs, rng.normal(size=(2, 1)).astype(np.float32)
 
 
 def slopes(total: Any, values: Array, step: float = 1e-2) -> Array:
@@ -71,11 +73,13 @@ def test_the_norms_are_those_of_the_slopes_of_the_loss(keras: Any, cell: str) ->
 
 @pytest.mark.parametrize("gain", [0.5, 1.0, 1.5])
 def test_a_linear_network_passes_on_its_gain_at_each_step_back(keras: Any, gain: float) -> None:
+    from pipeline.layers.answers import AnswerLoss
+
     spec = ExampleSpec((None, 8), 1, "one value")
     model = recurrent.build(recurrent.Parameters(units=[8], cell="simple_rnn", recurrent_gain=gain), spec)
     model.set_weights([np.eye(8), *model.get_weights()[1:]])
     inputs = np.full((1, 12, 8), 1e-6, np.float32)  # so small that its units are as good as linear
-    by_step, _ = through_time(model, recurrent.loss(spec), inputs, np.ones((1, 1), np.float32))
+    by_step, _ = through_time(model, AnswerLoss(spec), inputs, np.ones((1, 1), np.float32))
     np.testing.assert_allclose(by_step[:-1] / by_step[1:], gain, rtol=1e-4)
 
 

@@ -30,7 +30,7 @@ from pipeline.config import variant_block
 from pipeline.dataset import Array
 from pipeline.files import write_json
 from pipeline.models import cnn_lstm, memory_lstm
-from pipeline.network import network_outputs, prepare_backend
+from pipeline.network import loss_of, network_outputs, prepare_backend
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
 from pipeline.stages.export import LARGEST_DIFFERENCE, check_export, write_graph
 from pipeline.training import Training, fit
@@ -62,7 +62,7 @@ def fit_few(case: Case, model: Any, **options: Any) -> list[dict[str, float]]:
     given = {"learning_rate": 0.01, "batch_size": batch_size, "keep": "last"}
     training = Training.model_validate(given | {"truncate_steps": case.block.training.truncate_steps} | options)
     batches = few_batches(case, batch_size)
-    return fit(model, case.architecture.loss(case.spec), training, batches, batches, []).history
+    return fit(model, loss_of(case.architecture, case.spec, training), training, batches, batches, []).history
 
 
 def call(model: Any, case: Case) -> Array:

@@ -62,8 +62,10 @@ def network(name: str, spec: ExampleSpec, seed: int = 1) -> Any:
 def loss_and_gradient(model: Any, spec: ExampleSpec, inputs: Array, targets: Array) -> tuple[float, list[Array]]:
     import tensorflow as tf
 
+    from pipeline.layers.answers import AnswerLoss
+
     with tf.GradientTape() as tape:
-        loss = recurrent.loss(spec)(targets, model(inputs))
+        loss = AnswerLoss(spec)(targets, model(inputs))
     found = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
     return float(loss), [np.asarray(each) for each in found]
 
@@ -130,6 +132,8 @@ def test_whatever_lies_beyond_the_end_is_not_read(lengths: list[int], filling: f
 
 @pytest.mark.parametrize("value_loss", ["mse", "mae"])
 def test_the_loss_counts_the_steps_from_the_first_answer_to_the_end(keras: Any, value_loss: str) -> None:
+    from pipeline.layers.answers import AnswerLoss
+
     arrays, description = drawn()
     spec = VALUES.spec(description, (STEPS, 3))
     model = network("published", spec)
@@ -141,7 +145,7 @@ def test_the_loss_counts_the_steps_from_the_first_answer_to_the_end(keras: Any, 
         for step in range(description.first_answer, length)
     ]
     expected = np.mean(np.square(errors)) if value_loss == "mse" else np.mean(np.abs(errors))
-    loss = recurrent.loss(spec, value_loss=value_loss)
+    loss = AnswerLoss(spec, value_loss=value_loss)
     assert float(loss(targets, model(inputs))) == pytest.approx(expected, rel=1e-5)
     # Keras weighs losses by the mask of what they are given; none may reach it.
     model.compile(optimizer="sgd", loss=loss)
@@ -151,6 +155,7 @@ def test_the_loss_counts_the_steps_from_the_first_answer_to_the_end(keras: Any, 
 
 
 def test_labels_at_padded_steps_have_no_part_in_loss_and_accuracy(keras: Any) -> None:
+    from pipeline.layers.answers import AnswerLoss
     from pipeline.training import _metrics
 
     arrays, described = drawn()
@@ -163,7 +168,7 @@ def test_labels_at_padded_steps_have_no_part_in_loss_and_accuracy(keras: Any) ->
     places = [(row, step) for row, length in enumerate(arrays["length"]) for step in range(5, length)]
     chosen = [outputs[row, step, arrays["y"][row, step]] for row, step in places]
     right = [outputs[row, step].argmax() == arrays["y"][row, step] for row, step in places]
-    model.compile(optimizer="sgd", loss=recurrent.loss(spec), metrics=_metrics(spec.asks))
+    model.compile(optimizer="sgd", loss=AnswerLoss(spec), metrics=_metrics(spec.asks))
     found = model.test_on_batch(inputs, targets, return_dict=True)
     assert found["loss"] == pytest.approx(-np.mean(np.log(chosen)), rel=1e-5)
     assert found["accuracy"] == pytest.approx(np.mean(right))

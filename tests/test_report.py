@@ -155,6 +155,7 @@ def test_variants_of_a_dataset_stand_together_and_lower_is_better_is_said(tmp_pa
         "gate": "failed",
         "fingerprint": "0123456789abcdef",
         "rmse": 4.0,
+        "references": {"last value": 5.5},
     }
     for variant, differs in {"a": {}, "b": {"ceiling": None, "share_of_ceiling": None}}.items():
         (tmp_path / "reports" / variant).mkdir(parents=True)
@@ -168,11 +169,12 @@ def test_variants_of_a_dataset_stand_together_and_lower_is_better_is_said(tmp_pa
     variants = {"a": "heights", "missing": "heights", "b": "heights", "trained_again": "heights"}
     assert report(variants, tmp_path / "reports", tmp_path / "report") == ["missing", "trained_again"]
     text = (tmp_path / "report/results.md").read_text(encoding="utf-8")
-    heading, first, second = markdown_rows(text)
+    heading, first, second, reference = markdown_rows(text)
     assert heading == ["dataset", *COLUMNS]
     assert first[:7] == ["heights", "a", "rmse (lower is better)", "4.0000", "2.0000", "50.0%", "failed"]
     assert first[8:] == ["12.3", "–", "a-01234567"]  # seconds of the training, none of the inference
     assert second[4:6] == ["–", "–"]
+    assert reference[:5] == ["heights", "(last value)", "rmse (lower is better)", "5.5000", "2.0000"]
     assert "Not evaluated: missing, trained_again." in text
 
 

@@ -10,7 +10,7 @@ import keras
 
 from pipeline.layers.fast_gru import FastGRU
 from pipeline.layers.fast_lstm import FastLSTM
-from pipeline.layers.initial_bias import ChronoBias, OpenForgetGate
+from pipeline.layers.initial_bias import ChronoBias, ChronoUpdateBias, OpenForgetGate
 from pipeline.layers.peephole_lstm import PeepholeLSTMCell
 
 Cell = Literal["lstm", "gru", "simple_rnn", "peephole_lstm"]
@@ -25,17 +25,20 @@ def recurrent_layer(
     recurrent_gain: float = 1.0,
     **options: Any,
 ) -> keras.layers.Layer:
-    """A recurrent layer. longest_memory: chrono initialisation up to so many steps, of the two LSTMs only.
+    """A recurrent layer. longest_memory: chrono initialisation up to so many steps, of cells with gates.
 
     recurrent_gain: by which the orthogonal recurrent weights begin larger or smaller than those that keep every length.
     options: of `keras.layers.RNN`, such as `return_sequences`.
     """
     orthogonal = keras.initializers.Orthogonal(gain=recurrent_gain)
-    if cell in ("simple_rnn", "gru"):
+    if cell == "simple_rnn":
         if longest_memory is not None:
-            raise ValueError(f"longest_memory is {longest_memory}; allowed with cell {cell}: none")
-        kind = keras.layers.SimpleRNN if cell == "simple_rnn" else FastGRU if fast else keras.layers.GRU
-        return kind(units, recurrent_initializer=orthogonal, **options)
+            raise ValueError(f"longest_memory is {longest_memory}; allowed with cell {cell}: none, it has no gates")
+        return keras.layers.SimpleRNN(units, recurrent_initializer=orthogonal, **options)
+    if cell == "gru":
+        initial_bias = "zeros" if longest_memory is None else ChronoUpdateBias(longest_memory)
+        gru = FastGRU if fast else keras.layers.GRU
+        return gru(units, recurrent_initializer=orthogonal, bias_initializer=initial_bias, **options)
     bias = OpenForgetGate() if longest_memory is None else ChronoBias(longest_memory)
     initial = {"recurrent_initializer": orthogonal, "bias_initializer": bias}
     if cell == "peephole_lstm":

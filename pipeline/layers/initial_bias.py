@@ -3,7 +3,7 @@
 A forget gate at sigmoid(b) keeps 1/e of the state for about 1 / (1 - sigmoid(b)) steps: one step or two at b = 0, 3.7
 at 1 (Jozefowicz et al. 2015). Chrono initialisation draws the times that units remember for, uniformly up to the
 longest that the problem asks for: b = log(time - 1), and the input gate at -b (Tallec & Ollivier, *Can recurrent
-neural networks warp time?*, 2018, equation 16).
+neural networks warp time?*, 2018, equation 16). A GRU's update gate is both: it keeps z and takes in 1 - z.
 """
 
 from typing import Any
@@ -30,6 +30,17 @@ class ChronoBias(keras.initializers.Initializer):
 
     def get_config(self) -> dict[str, Any]:
         return {"longest": self.longest}
+
+
+@keras.saving.register_keras_serializable("cadence")
+class ChronoUpdateBias(ChronoBias):
+    """The biases [2, 3U] of a GRU in Keras' order z, r, h: the update gate's among the first, zeros elsewhere."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None, **options: Any) -> Tensor:
+        units = shape[-1] // 3
+        update = ops.log(self.uniform((units,), dtype=dtype))
+        given = ops.concatenate([update, ops.zeros((2 * units,), dtype=dtype)])
+        return ops.stack([given, ops.zeros_like(given)])
 
 
 @keras.saving.register_keras_serializable("cadence")

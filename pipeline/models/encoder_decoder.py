@@ -6,7 +6,7 @@ does. After Sutskever et al., *Sequence to Sequence Learning with Neural Network
 Sequences With Recurrent Neural Networks* (2013).
 """
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -70,13 +70,6 @@ def build(parameters: Parameters, spec: ExampleSpec, fast: bool = True) -> "kera
     if not each_step:
         decoded = keras.layers.Reshape((answers,))(decoded)
     return keras.Model(steps, activate(decoded, spec))
-
-
-def loss(spec: ExampleSpec, label_smoothing: float = 0.0, value_loss: str = "mse") -> Any:
-    """Cross-entropy of labels, mean squared or absolute error of values, over all that is asked for."""
-    from pipeline.layers.answers import AnswerLoss
-
-    return AnswerLoss(spec, label_smoothing, value_loss)
 
 
 def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> dict[str, "keras.Model"]:

@@ -4,7 +4,7 @@ Wolpert, *Stacked generalization* (1992), with the linear second level of Breima
 one member it corrects that member's answers.
 """
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -41,10 +41,3 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     answers = keras.Input((members, width), name="answers")
     combined = keras.layers.Dense(width, kernel_initializer=keras.initializers.Constant(mean))
     return keras.Model(answers, combined(keras.layers.Flatten()(answers)))
-
-
-def loss(spec: ExampleSpec, label_smoothing: float = 0.0, value_loss: str = "mse") -> Any:
-    """Mean squared or absolute error of the answer."""
-    from pipeline.layers.answers import AnswerLoss
-
-    return AnswerLoss(spec, label_smoothing, value_loss)

@@ -109,13 +109,6 @@ def _layer(parameters: Parameters, units: int, whole: bool, fast: bool) -> "kera
     return keras.layers.Bidirectional(one(), backward_layer=one(go_backwards=True))
 
 
-def loss(spec: ExampleSpec, label_smoothing: float = 0.0, value_loss: str = "mse") -> Any:
-    """Cross-entropy of labels, mean squared or absolute error of values, over all that is asked for."""
-    from pipeline.layers.answers import AnswerLoss
-
-    return AnswerLoss(spec, label_smoothing, value_loss)
-
-
 def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> dict[str, "keras.Model"]:
     """The graph to export: the same weights in layers that every ONNX runtime knows."""
     exported = build(parameters, spec, fast=False)

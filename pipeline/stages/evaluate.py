@@ -47,9 +47,8 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
             figures.save(figure, folder / f"{title}.png")
         if (places.exported / GRADIENTS_FILE).is_file():
             gradients = pd.read_csv(places.exported / GRADIENTS_FILE)
-            gradients.to_csv(
-                folder / GRADIENTS_FILE, index=False, lineterminator="\n"
-            )  # for figures of several variants
+            # Kept beside its picture for the figures of several variants.
+            gradients.to_csv(folder / GRADIENTS_FILE, index=False, lineterminator="\n")
             figures.save(figures.gradients({places.reports.name: gradients}), folder / "gradients.png")
     with whole_file(places.reports / PREDICTIONS_FILE) as aside:
         pd.DataFrame(export.task.predictions(outputs, targets, dataset.card)).to_csv(
@@ -69,6 +68,8 @@ def score(export: Export, outputs: Array, targets: Array, dataset: Dataset, bloc
     metrics = {name: round(value, DIGITS) for name, value in task.measure(outputs, targets, dataset.card).items()}
     ceiling = dataset.card.ceilings.get(task.METRIC)
     found, higher = metrics[task.METRIC], task.METRIC not in task.LOWER_IS_BETTER
+    reached = {name: known[task.METRIC] for name, known in dataset.card.references.items() if task.METRIC in known}
+    references = {name: round(value, DIGITS) for name, value in reached.items()}
     return {
         "task": manifest.task,
         "metric": task.METRIC,
@@ -81,6 +82,7 @@ def score(export: Export, outputs: Array, targets: Array, dataset: Dataset, bloc
         "gate": "passed" if passes(metrics, block.gate, task) else "failed",
         "fingerprint": manifest.fingerprint,
         "test_split": dataset.card.split_hash("test"),
+        **({"references": references} if references else {}),
         **metrics,
     }
 

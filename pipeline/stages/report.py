@@ -24,13 +24,17 @@ COLUMNS = ("variant", "metric", "score", "ceiling", "share", "gate", "parameters
 
 @dataclass(frozen=True)
 class Row:
-    """One variant in the report: its cells, in the order of `COLUMNS`, and its figures by title."""
+    """One variant in the report: its cells, in the order of `COLUMNS`, and its figures by title.
+
+    references: the cells of what simpler readers of its dataset reach, for comparison.
+    """
 
     variant: str
     dataset: str
     cells: tuple[str, ...]
     share: float | None
     figures: dict[str, Path]
+    references: tuple[tuple[str, ...], ...]
 
 
 def report(
@@ -94,14 +98,16 @@ def read_row(name: str, dataset: str, folder: Path) -> Row | None:
     if not metrics:
         return None
     ceiling, share = metrics["ceiling"], metrics["share_of_ceiling"]
+    metric = metrics["metric"] + ("" if metrics["higher_is_better"] else " (lower is better)")
+    highest = UNKNOWN if ceiling is None else f"{ceiling:.4f}"
     return Row(
         variant=name,
         dataset=dataset,
         cells=(
             name,
-            metrics["metric"] + ("" if metrics["higher_is_better"] else " (lower is better)"),
+            metric,
             f"{metrics['score']:.4f}",
-            UNKNOWN if ceiling is None else f"{ceiling:.4f}",
+            highest,
             UNKNOWN if share is None else f"{share:.1%}",
             metrics["gate"],
             f"{metrics['num_parameters']:,}",
@@ -111,6 +117,10 @@ def read_row(name: str, dataset: str, folder: Path) -> Row | None:
         ),
         share=share,
         figures={path.stem: path for path in sorted((folder / FIGURES_FOLDER).glob("*.png"))},
+        references=tuple(
+            (f"({reader})", metric, f"{reached:.4f}", highest, *[UNKNOWN] * (len(COLUMNS) - 4))
+            for reader, reached in metrics.get("references", {}).items()
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.fingerprint import TrainingRecord, make_record, write_record
 from pipeline.gradients import rows, through_time
-from pipeline.network import carried_state, open_network
+from pipeline.network import carried_state, loss_of, open_network
 from pipeline.places import GRADIENTS_FILE, HISTORY_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
 from pipeline.training import Listener, Training, fit, split_batches
 
@@ -42,7 +42,7 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     if block.start != f"data/{block.dataset}":
         _load_start(model, Path(block.start), name)
     record = make_record(name, block, dataset.card, model.count_params() - _num_carried(model), keras.backend.backend())
-    loss = network.architecture.loss(network.spec, training.label_smoothing, training.value_loss or "mse")
+    loss = loss_of(network.architecture, network.spec, training)
     batches, validation = (
         split_batches(dataset, split, network.view, training, block.seed) for split in ("train", "validation")
     )
@@ -50,14 +50,8 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     with checkpoint_of(record.fingerprint) as checkpoint:
         with tracker.training(record, dataset) as listeners:
             fitted = fit(model, loss, training, batches, validation, [bar, *listeners], checkpoint)
-            _write(
-                places,
-                record,
-                model,
-                fitted,
-                batches,
-                first + _gradients("last weights", training, model, loss, validation),
-            )
+            gradients = first + _gradients("last weights", training, model, loss, validation)
+            _write(places, record, model, fitted, batches, gradients)
         checkpoint.clear()
     return fitted
 
