@@ -1,7 +1,7 @@
 """The recurrent layers by the name of their cell, as they are trained and as they are exported.
 
-Trained with our loop where we have one for the cell; exported in layers that every ONNX runtime knows. Both have the
-same weights in the same order.
+Trained with our loop where we have one for the cell; exported as what every ONNX runtime knows, as one node where ONNX
+has one for the cell. Both have the same weights in the same order.
 """
 
 from typing import Any, Literal
@@ -11,6 +11,7 @@ import keras
 from pipeline.layers.fast_gru import FastGRU
 from pipeline.layers.fast_lstm import FastLSTM
 from pipeline.layers.initial_bias import ChronoBias, OpenForgetGate
+from pipeline.layers.onnx_recurrent import OnnxGRU, OnnxLSTM
 from pipeline.layers.peephole_lstm import PeepholeLSTMCell
 
 Cell = Literal["lstm", "gru", "simple_rnn", "peephole_lstm"]
@@ -34,11 +35,11 @@ def recurrent_layer(
     if cell in ("simple_rnn", "gru"):
         if longest_memory is not None:
             raise ValueError(f"longest_memory is {longest_memory}; allowed with cell {cell}: none")
-        kind = keras.layers.SimpleRNN if cell == "simple_rnn" else FastGRU if fast else keras.layers.GRU
+        kind = keras.layers.SimpleRNN if cell == "simple_rnn" else FastGRU if fast else OnnxGRU
         return kind(units, recurrent_initializer=orthogonal, **options)
     bias = OpenForgetGate() if longest_memory is None else ChronoBias(longest_memory)
     initial = {"recurrent_initializer": orthogonal, "bias_initializer": bias}
     if cell == "peephole_lstm":
         return keras.layers.RNN(PeepholeLSTMCell(units, **initial), **options)
-    lstm = FastLSTM if fast else keras.layers.LSTM
+    lstm = FastLSTM if fast else OnnxLSTM
     return lstm(units, unit_forget_bias=False, **initial, **options)
