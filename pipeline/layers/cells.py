@@ -1,7 +1,7 @@
 """The recurrent layers by the name of their cell, as they are trained and as they are exported.
 
-Trained with our loop where we have one for the cell; exported in layers that every ONNX runtime knows. Both have the
-same weights in the same order.
+Trained with our loop where we have one for the cell; exported as what every ONNX runtime knows, as one node where ONNX
+has one for the cell. Both have the same weights in the same order.
 """
 
 from typing import Any, Literal
@@ -11,6 +11,7 @@ import keras
 from pipeline.layers.fast_gru import FastGRU
 from pipeline.layers.fast_lstm import FastLSTM
 from pipeline.layers.initial_bias import ChronoBias, ChronoUpdateBias, OpenForgetGate
+from pipeline.layers.onnx_recurrent import OnnxGRU, OnnxLSTM
 from pipeline.layers.peephole_lstm import PeepholeLSTMCell
 
 Cell = Literal["lstm", "gru", "simple_rnn", "peephole_lstm"]
@@ -37,11 +38,11 @@ def recurrent_layer(
         return keras.layers.SimpleRNN(units, recurrent_initializer=orthogonal, **options)
     if cell == "gru":
         initial_bias = "zeros" if longest_memory is None else ChronoUpdateBias(longest_memory)
-        gru = FastGRU if fast else keras.layers.GRU
+        gru = FastGRU if fast else OnnxGRU
         return gru(units, recurrent_initializer=orthogonal, bias_initializer=initial_bias, **options)
     bias = OpenForgetGate() if longest_memory is None else ChronoBias(longest_memory)
     initial = {"recurrent_initializer": orthogonal, "bias_initializer": bias}
     if cell == "peephole_lstm":
         return keras.layers.RNN(PeepholeLSTMCell(units, **initial), **options)
-    lstm = FastLSTM if fast else keras.layers.LSTM
+    lstm = FastLSTM if fast else OnnxLSTM
     return lstm(units, unit_forget_bias=False, **initial, **options)

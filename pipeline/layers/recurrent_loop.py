@@ -22,13 +22,18 @@ MOST_UNROLLED = 16
 
 def suits(layer: Any, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> bool:
     """Whether the fast loop computes what `layer` is: the usual cell, on a CPU. A GPU has cuDNN."""
+    on_cpu = keras.distribution.list_devices()[0].startswith("cpu")  # asked for "gpu", JAX raises where there is none
+    return is_usual(layer, activation, recurrent_activation) and on_cpu
+
+
+def is_usual(layer: Any, activation: str = "tanh", recurrent_activation: str = "sigmoid") -> bool:
+    """Whether the cell has these activations and biases, is not unrolled and drops nothing between its steps."""
     return (
         layer.cell.activation.__name__ == activation
         and layer.cell.recurrent_activation.__name__ == recurrent_activation
         and layer.cell.use_bias
         and not layer.recurrent_dropout
         and not layer.unroll
-        and keras.distribution.list_devices()[0].startswith("cpu")  # asked for "gpu", JAX raises where there is none
     )
 
 

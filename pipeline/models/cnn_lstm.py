@@ -3,7 +3,8 @@
 Donahue et al., *Long-term Recurrent Convolutional Networks* (2015); in the small form of Brownlee (2017), chapter 8,
 240,661 parameters at 50 x 50. `formulation` says how the frames are put through the network; all compute the same:
 `folded` (time in the batch, the fast layers), `layers` (each layer in its own TimeDistributed) and `whole` (the whole
-CNN in one TimeDistributed), the two ways of the book. The export is folded, in layers of Keras.
+CNN in one TimeDistributed), the two ways of the book. The export is folded, in layers of Keras but for
+the LSTM.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -72,11 +73,12 @@ def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> d
     """The graph to export: the same weights in layers that every ONNX runtime knows, any number of frames."""
     import keras
 
+    from pipeline.layers.onnx_recurrent import OnnxLSTM
     from pipeline.layers.per_frame import PerFrame
 
     clip = keras.Input((None, *spec.input_shape[1:]), name="clip")
     features = PerFrame(_frame_layers(parameters))(clip)
-    exported = _answer(parameters, spec, clip, features, keras.layers.LSTM(parameters.units))
+    exported = _answer(parameters, spec, clip, features, OnnxLSTM(parameters.units))
     exported.set_weights(model.get_weights())
     return {"model": exported}
 
