@@ -31,6 +31,7 @@ from pipeline.shares import Share, shares
 
 LOGS = Path(".cadence") / "logs"
 LINES_OF_A_FAILURE = 20
+MOST_NAMED = 5
 POLL_SECONDS = 0.1
 SECONDS_TO_END = 10.0
 INTERRUPTED = 130
@@ -84,8 +85,9 @@ def repro(targets: Sequence[str], jobs: int, force: bool = False, apart: bool = 
             together = jobs == 1 and not apart
             outcome = _one_by_one(repo, names, force) if together else _side_by_side(repo, names, jobs, force)
             undone = earlier.put_back() if outcome.code else []
-            for name in tidy(repo):
-                print(f"dvc.lock: dropped {name}, which dvc.yaml no longer has")
+            if dropped := tidy(repo):
+                more = f" and {len(dropped) - MOST_NAMED} others" if len(dropped) > MOST_NAMED else ""
+                print(f"dvc.lock: dropped {', '.join(dropped[:MOST_NAMED])}{more}, which dvc.yaml no longer has")
             keep(repo)
             return outcome._replace(undone=undone, outdated=with_dependents(repo, undone))
     except DvcException as error:
