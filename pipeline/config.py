@@ -19,6 +19,7 @@ from pipeline.yaml_file import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = ("datasets", "imports", "derived", "variants", "comparisons", "promotion")
+OPTIONAL = "promotion"  # the others are read by dvc.yaml, which has no defaults
 UPPER_BOUNDS = ("latency_ms", "megabytes")  # what a gate of `promotion` knows besides a task's metrics
 RESERVED = ("seeds", "promotions", "data")  # folders of reports/ that belong to no variant
 RESERVED_DATASET = "references"  # the folder of data/ that is no dataset
@@ -133,8 +134,12 @@ def dataset_names(params: dict[str, dict[str, Any]]) -> list[str]:
 
 def check_all(path: Path = PARAMS_FILE) -> list[str]:
     """Every error in params.yaml, each in one line; an empty list if there is none."""
-    params = load_params(path)
-    errors = []
+    params, given = load_params(path), read_yaml(path) or {}
+    errors = [
+        f"{PARAMS_FILE}: no section {section!r}; allowed where it has no blocks: {section}: {{}}"
+        for section in SECTIONS
+        if section != OPTIONAL and given.get(section) is None
+    ]
     readers = (dataset_block, import_block, derived_block, variant_block, comparison_block, promotion_block)
     for section, read in zip(SECTIONS, readers, strict=True):
         for name in params[section]:

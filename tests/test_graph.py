@@ -159,6 +159,16 @@ def test_params_yaml_is_of_a_size_that_dvc_is_quick_with_and_asks_for_no_files()
     assert {block["dataset"] for block in PARAMS["variants"].values()} <= set(dataset_names(PARAMS))
 
 
+@pytest.mark.parametrize("section", ["imports", "comparisons"])
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "empty"])
+def test_a_section_that_dvc_yaml_reads_must_be_there(section: str, gone: bool, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    params = {name: blocks for name, blocks in PARAMS.items() if name != section}
+    path.write_text(yaml.safe_dump(params if gone else params | {section: None}))
+    (found,) = check_all(path)
+    assert found == f"params.yaml: no section {section!r}; allowed where it has no blocks: {section}: {{}}"
+
+
 @pytest.mark.parametrize("path", sorted(Path(ROOT, "benchmarks").glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_params_of_the_benchmarks_hold_together(path: Path) -> None:
     imports = load_params(path)["imports"].values()
