@@ -82,7 +82,7 @@ def as_text(found: Examined) -> Iterator[str]:
     yield from (f"  {number}. {remedy}" for number, remedy in enumerate(found.remedies, start=1))
     if first := _first_setting(found):
         setting = shlex.quote(f"variants.{found.variant}.{first.key}={json.dumps(first.then)}")
-        yield f"try {first.key}: dvc exp run evaluate@{found.variant} -S {setting}"
+        yield f"try {first.key}: python -m pipeline set {setting} && dvc exp run evaluate@{found.variant}"
 
 
 def as_json(found: Examined) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`--set KEY=VALUE`: params.yaml changed as a person would change it, and only if it still holds together."""
+"""`set KEY=VALUE`: params.yaml changed as a person would change it, and only if it still holds together."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -43,7 +43,7 @@ def with_settings(settings: Sequence[str], path: Path = PARAMS_FILE) -> str:
         editor.dump(document, aside)
         errors = check_all(aside)
         if errors:
-            raise UserError("\n       ".join([*(f"--set {setting}" for setting in settings), *errors]))
+            raise UserError("\n       ".join([*(f"set {setting}" for setting in settings), *errors]))
         return aside.read_text(encoding="utf-8")
 
 
@@ -51,13 +51,13 @@ def _parse(setting: str) -> tuple[list[str], Any]:
     key, equals, text = setting.partition("=")
     keys = key.strip().split(".")
     if not equals or not all(keys):
-        raise UserError(f"--set: found {setting!r}; allowed: KEY=VALUE, such as variants.memory_lstm.seed=2")
+        raise UserError(f"set: found {setting!r}; allowed: KEY=VALUE, such as variants.memory_lstm.seed=2")
     if keys[0] not in SECTIONS:
-        raise UserError(f"--set {setting}: no section {keys[0]!r}; {choices(keys[0], SECTIONS)}")
+        raise UserError(f"set {setting}: no section {keys[0]!r}; {choices(keys[0], SECTIONS)}")
     try:
         return keys, YAML(typ="safe").load(text)  # DVC's reading of numbers such as 1e-3, which PyYAML takes for text
     except YAMLError as error:
-        raise UserError(f"--set {setting}: the value is not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"set {setting}: the value is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def _set(document: CommentedMap, keys: list[str], value: Any, setting: str) -> None:
@@ -65,9 +65,9 @@ def _set(document: CommentedMap, keys: list[str], value: Any, setting: str) -> N
     for depth, key in enumerate(keys[:-1]):
         where = ".".join(keys[:depth]) or str(PARAMS_FILE)
         if key not in block:
-            raise UserError(f"--set {setting}: {where} has no {key!r}; {choices(key, map(str, block))}")
+            raise UserError(f"set {setting}: {where} has no {key!r}; {choices(key, map(str, block))}")
         if not isinstance(block[key], CommentedMap):
-            raise UserError(f"--set {setting}: {where}.{key} is {block[key]!r}, which has no keys; set it as a whole")
+            raise UserError(f"set {setting}: {where}.{key} is {block[key]!r}, which has no keys; set it as a whole")
         if block[key].anchor.value is not None or key not in block.keys() - _merged(block):
             block[key] = _copy(block[key])
         block = block[key]

@@ -21,24 +21,37 @@ START_OF_ENTRY = re.compile(r"^(?=  [^\s:]+:$)", re.MULTILINE)
 
 @contextmanager
 def modify_lock(path: str, fs: Any = None) -> Iterator[Any]:
-    """Stand in for DVC's `modify_yaml`: hand out the content of dvc.lock, and write what is changed in its stages."""
+    """Stand in for DVC's `modify_yaml`: hand out the content of dvc.lock, and write what is changed in it."""
     from dvc.utils.serialize import dumps_yaml, modify_yaml, parse_yaml
 
     file = Path(path)
     text = file.read_text(encoding="utf-8") if file.name == LOCK_FILE and file.exists() else ""
     known = parse_yaml(text, path) if text.startswith(HEAD) else {}
-    if set(known) != {"schema", "stages"}:  # not there yet, or with more in it than stages
+    texts = _entries(text, known)
+    if not texts:
         with modify_yaml(path, fs=fs) as content:
             yield content
         return
-    stages = dict(known["stages"])
-    yield {**known, "stages": stages}
-    texts = dict(zip(known["stages"], START_OF_ENTRY.split(text.removeprefix(HEAD))[1:], strict=True))
-    for name, entry in stages.items():
+    content = {**known, "stages": dict(known["stages"])}
+    yield content
+    if set(content) != set(known):
+        with modify_yaml(path, fs=fs) as whole:
+            whole.update(content)
+        return
+    for name, entry in content["stages"].items():
         if entry is not known["stages"].get(name):
             texts[name] = dumps_yaml({"stages": {name: entry}}).removeprefix("stages:\n")
     with whole_file(file) as aside:
-        aside.write_text(HEAD + "".join(texts[name] for name in stages), encoding="utf-8")
+        aside.write_text(HEAD + "".join(texts[name] for name in content["stages"]), encoding="utf-8")
+
+
+def _entries(text: str, content: Any) -> dict[str, str]:
+    """The text of each stage's entry; nothing where dvc.lock holds more than stages, or is not in DVC's own form."""
+    stages = content.get("stages")
+    if set(content) != {"schema", "stages"} or not stages or not text.endswith("\n"):
+        return {}
+    pieces = START_OF_ENTRY.split(text.removeprefix(HEAD))[1:]
+    return dict(zip(stages, pieces, strict=True)) if len(pieces) == len(stages) else {}
 
 
 def main() -> int:

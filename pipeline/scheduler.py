@@ -274,8 +274,8 @@ def _asked_to_stop() -> Iterator[Event]:
 def _end_whole(repo: Any, processes: list[subprocess.Popen[bytes]]) -> None:
     """End DVC processes and the stages they run, none while it writes.
 
-    DVC writes dvc.lock in place: ended in the middle, it leaves half a file. Who holds DVC's lock knows that nobody
-    writes.
+    Who holds DVC's lock knows that nobody writes: ended in the middle, an output would be there without its entry in
+    dvc.lock, or the other way round.
     """
     print("\nending as soon as DVC has written what it is writing", flush=True)
     with repo.lock:

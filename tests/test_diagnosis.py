@@ -270,7 +270,8 @@ def test_the_command_says_verdict_reason_and_what_to_try(project: Project, cli: 
     assert lines[3].startswith("why: val_loss has risen from 0.1993 at step 600 to 0.3325, ")
     assert lines[5] == "  1. training.steps: 500 -> 600, to end where it was best, with the rate at zero by then"
     assert lines[-1] == (
-        "try training.steps: dvc exp run evaluate@digits_cnn -S variants.digits_cnn.training.steps=600"
+        "try training.steps: python -m pipeline set variants.digits_cnn.training.steps=600"
+        " && dvc exp run evaluate@digits_cnn"
     )
 
 

@@ -95,6 +95,24 @@ def test_a_setting_that_is_none(setting: str, words: str):
         with_settings([setting], FILE)
 
 
+def test_the_command_writes_the_file_or_leaves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "params.yaml"
+    file.write_text(FILE.read_text())
+    done = CliRunner().invoke(app, ["set", "variants.recall_100_lstm.training.learning_rate=0.0033"])
+    assert done.exit_code == 0, done.output
+    before, after = (yaml.safe_load(path.read_text())["variants"] for path in (FILE, file))
+    after["recall_100_lstm"]["training"]["learning_rate"] = before["recall_100_lstm"]["training"]["learning_rate"]
+    assert after == before
+    written = file.read_text()
+    assert CliRunner().invoke(app, ["set", "variants.recall_100_lstm.training.learning_rate=-1"]).exit_code != 0
+    assert file.read_text() == written and list(tmp_path.iterdir()) == [file]
+
+
 def test_the_file_itself_is_not_written(tmp_path: Path):
     file = tmp_path / "params.yaml"
     file.write_text(FILE.read_text())

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import load_yaml
 
 from pipeline.quick_lock import modify_lock
 
@@ -83,6 +84,32 @@ def test_entries_that_do_not_change_keep_their_text(project):
         content["stages"].update({"last": {"cmd": "true"}, "new": {"cmd": "false"}})
     head, _ = marked.split("  last:\n")
     assert lock.read_text() == f"{head}  last:\n    cmd: 'true'\n  new:\n    cmd: 'false'\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "schema: '2.0'\nstages:\n  one:\n    cmd: cp a b",
+        "schema: '2.0'\nstages:\n  one: # of old\n    cmd: cp a b\n",
+        "schema: '2.0'\nstages:\n    one:\n        cmd: cp a b\n",
+        "schema: '2.0'\nstages: {one: {cmd: cp a b}}\n",
+    ],
+    ids=["no end of line", "comment", "wide", "flow"],
+)
+def test_a_lock_that_somebody_edited_is_left_to_dvc(project, text):
+    lock = Path("dvc.lock").resolve()
+    lock.write_text(text)
+    with modify_lock(str(lock)) as content:
+        content["stages"]["two"] = {"cmd": "cp b c"}
+    assert load_yaml(str(lock)) == {"schema": "2.0", "stages": {"one": {"cmd": "cp a b"}, "two": {"cmd": "cp b c"}}}
+
+
+def test_what_is_added_beside_the_stages_is_kept(project):
+    lock = Path("dvc.lock").resolve()
+    lock.write_text("schema: '2.0'\nstages:\n  one:\n    cmd: cp a b\n")
+    with modify_lock(str(lock)) as content:
+        content["datasets"] = [{"name": "pictures"}]
+    assert lock.read_text() == "schema: '2.0'\nstages:\n  one:\n    cmd: cp a b\ndatasets:\n- name: pictures\n"
 
 
 def test_a_lock_with_more_in_it_than_stages_is_left_to_dvc(project):

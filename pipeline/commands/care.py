@@ -27,6 +27,27 @@ def check() -> None:
     say(f"params.yaml: {len(config.dataset_names(params))} datasets and {len(params['variants'])} variants, all fine")
 
 
+@app.command("set", rich_help_panel=CARE)
+def set_(
+    settings: Annotated[
+        list[str], typer.Argument(metavar="KEY=VALUE", help="Such as variants.memory_lstm.training.steps=400.")
+    ],
+) -> None:
+    """Change values in params.yaml, and nothing else in it.
+
+    Blocks that share theirs by a YAML anchor keep the old value; there `dvc exp run --set-param` changes them all, or
+    none.
+    """
+    from pipeline.config import PARAMS_FILE
+    from pipeline.files import whole_file
+    from pipeline.overrides import with_settings
+
+    text = with_settings(settings)
+    with whole_file(PARAMS_FILE) as aside:
+        aside.write_text(text, encoding="utf-8")
+    say(f"params.yaml: {', '.join(settings)}; git diff params.yaml shows it, dvc exp run tries it")
+
+
 @app.command(rich_help_panel=CARE)
 def repro(
     targets: Annotated[
