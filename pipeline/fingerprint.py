@@ -27,9 +27,11 @@ TRAINING_CODE = (
     "files.py",
     "fingerprint.py",
     "gradients.py",
+    "labels.py",
     "network.py",
     "places.py",
     "rounds.py",
+    "samples.py",
     "training.py",
     "views",
 )

@@ -25,6 +25,7 @@ class ExampleSpec:
     asks: one label or value, or one at each step.
     output_steps: at how many steps it answers; None for as many as it reads.
     padded: whether sequences may end early, in steps of NaN. num_steps: how many steps stored sequences have.
+    vocabulary_size: how many symbols there are, where they are shown as indices.
     batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
     """
 
@@ -34,12 +35,13 @@ class ExampleSpec:
     output_steps: int | None = None
     padded: bool = False
     num_steps: int | None = None
+    vocabulary_size: int | None = None
     batch_size: int | None = None
     steps_per_call: int | None = None
 
 
 class View(ABC):
-    """Turns stored arrays into what a network reads, float32, and into the targets it is to answer.
+    """Turns stored arrays into what a network reads, float32 or int32 indices, and into the targets it is to answer.
 
     layout: of the arrays it can turn. shows: what the network sees. asks: what it is to answer.
     """
@@ -54,7 +56,7 @@ class View(ABC):
 
     @abstractmethod
     def inputs(self, arrays: Arrays, description: Description) -> Array:
-        """float32 inputs [N, ...] of stored examples."""
+        """Inputs [N, ...] of stored examples."""
 
     def targets(self, arrays: Arrays, description: Description) -> Array:
         """int32 targets, [N] here. A label of -1 and a value of NaN are not asked for."""
@@ -65,7 +67,7 @@ class View(ABC):
         return "uint8", stored_shape
 
     def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
-        """float32 inputs [N, ...] from an array a user gives: one example or several, in the stored form."""
+        """Inputs [N, ...] from an array a user gives: one example or several, in the stored form."""
         raw = batch_of(raw, stored_shape)
         return self.inputs({"x": raw}, description)
 
