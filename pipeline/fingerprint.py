@@ -27,11 +27,11 @@ TRAINING_CODE = (
     "files.py",
     "fingerprint.py",
     "gradients.py",
-    "labels.py",
     "network.py",
     "places.py",
     "rounds.py",
     "samples.py",
+    "text",
     "training.py",
     "views",
 )

@@ -7,8 +7,6 @@ import numpy as np
 
 from pipeline.dataset import Array, Description
 
-UNKNOWN = "<unk>"  # the symbol for all that have no index of their own
-
 
 def probabilities(outputs: Array) -> Array:
     """Class probabilities [N, ..., V]; a single output is the probability of the second of two classes."""

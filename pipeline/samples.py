@@ -6,8 +6,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from pipeline.dataset import Dataset
-from pipeline.labels import UNKNOWN
+from pipeline.dataset import UNKNOWN, Dataset
 
 TEMPERATURES = (0.5, 1.0)
 LENGTH = 600

@@ -13,9 +13,8 @@ from typing import Protocol
 import numpy as np
 import onnxruntime
 
-from pipeline.dataset import Array
+from pipeline.dataset import UNKNOWN, Array
 from pipeline.errors import UserError, choices
-from pipeline.labels import UNKNOWN
 from pipeline.plugins import NAME
 from pipeline.runtime import NEXT, Export
 from pipeline.views.symbols import NextSymbols

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.dataset import SPLITS, Array, Arrays, Description
+from pipeline.dataset import SPLITS, UNKNOWN, Array, Arrays, Description
 from pipeline.errors import UserError
-from pipeline.labels import UNKNOWN
+from pipeline.text.reading import read_file
 
 TEXT_SHOWN = 12
 
@@ -51,7 +51,8 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
     parts = _divide(characters, parameters)
     known = _known_characters(path, parts["train"], parameters.least_count)
     evaluation_step = parameters.evaluation_step or parameters.window
-    splits, unknown = {}, {}
+    splits: dict[str, Arrays] = {}
+    unknown = {}
     for split, part in parts.items():
         if len(part) <= parameters.window:
             raise UserError(
@@ -81,15 +82,7 @@ def _read_characters(path: Path) -> Array:
 
 
 def _read_file(path: Path) -> Array:
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not text in UTF-8; allowed: UTF-8. If you know "
-            f"its encoding: iconv -f ENCODING -t UTF-8 {path.name}"
-        ) from None
+    text = read_file(path)
     if not text.strip():
         raise UserError(f"{path}: is empty; allowed: a file with text in it")
     lines = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.layers.writing import Writer
 
-READS = "a sequence"
+READS = "a text"
 STATES = {"lstm": ("hidden", "cell"), "gru": ("hidden",)}
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from pipeline.dataset import Array, Arrays, Description
 from pipeline.errors import UserError
 from pipeline.views.sequences import NOT_ASKED
-from pipeline.views.view import Asks, ExampleSpec, View, batch_of
+from pipeline.views.view import Asks, ExampleSpec, Sight, View, batch_of
 
 
 class OneHot(View):
     """Symbols [N, T + 1] as one-hot inputs [N, T, V]; the targets [N, T] are the symbols that follow."""
 
     layout = "symbols"
-    shows = "a sequence"
+    shows: ClassVar[Sight] = "a sequence"
     asks: ClassVar[Asks] = "a label at each step"
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
@@ -78,6 +78,8 @@ class OneHotToLabel(OneHot):
 
 class NextSymbols(OneHot):
     """Symbols [N, T + 1] as indices [N, T]; the targets [N, T] are the symbols that follow."""
+
+    shows = "a text"
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         size = len(description.vocabulary or [])
