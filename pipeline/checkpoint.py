@@ -21,6 +21,7 @@ from pipeline.dataset import Array
 from pipeline.files import whole_file
 from pipeline.places import project_root
 from pipeline.progress import say
+from pipeline.samples import Sample
 
 if TYPE_CHECKING:
     import keras
@@ -32,11 +33,13 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFil
 
 @dataclass
 class Fitted:
-    """history: one row per validation. seconds: of fitting, tracing included. best_round: counted from 1."""
+    """history: one row per validation. seconds: of fitting, tracing included. best_round: counted from 1.
+    samples: what a language model wrote meanwhile."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     best_round: int = 0
+    samples: list[Sample] = field(default_factory=list)
 
     @property
     def num_updates(self) -> int:

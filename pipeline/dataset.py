@@ -49,8 +49,8 @@ class Description(BaseModel):
     All others come with `y`: [N], an index into `classes`; or, for `sequences`, [N, T] such indices, or values
         [N, K] or [N, T, K] of `outputs`.
     output_steps: at how many steps a sequence is answered; None for as many as it has. first_answer: the step from
-        which on an answer is asked for. scaling: how to bring features and values to mean 0 and spread 1; None where
-        they are so already, or are to stay as they are.
+        which on an answer is asked for; of symbols that is the next one. scaling: how to bring features and values to
+        mean 0 and spread 1; None where they are so already, or are to stay as they are.
     ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn;
         empty where nobody knows it (imported data).
     references: what simpler readers reach on the test split: their metrics, by their name.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RIGHT, WRONG, TRAIN, VALIDATION = "#1a7f37", "#cf222e", "#0969da", "#bc4c00"
 FRAMES_SHOWN = 6
 DOTS_PER_INCH = 90
+CHARACTERS_SHOWN = 40
+NARROWEST_NAMED = 0.01  # share of the text below which a character's bar has no room for its name
 SMALLEST_NORM = 1e-20  # what is smaller still, or nothing, is drawn here
 plt.rcParams.update(
     {
@@ -156,6 +158,32 @@ def series(actual: Array, predicted: Array, names: Sequence[str]) -> Figure:
     axes[0][0].legend(ncols=2)
     for axis in axes[-1]:
         axis.set_xlabel("step")
+    return figure
+
+
+def by_position(num_read: Array, nats: Array, mean: float, ceiling: float | None) -> Figure:
+    """The mean cross-entropy of a character over how many were read before it, the mean of all, and the ceiling's."""
+    figure, axes = canvas(5.5, 2.7)
+    axes[0].plot(num_read, nats, color=VALIDATION, linewidth=1.2, label="test")
+    axes[0].axhline(mean, color=VALIDATION, linewidth=0.8, linestyle="--", label=f"mean {mean:.3f}")
+    if ceiling is not None:
+        axes[0].axhline(ceiling, color="black", linewidth=0.8, label=f"ceiling {ceiling:.3f}")
+    axes[0].set(title="by position in the window", xlabel="characters read", ylabel="nats per character")
+    axes[0].legend()
+    return figure
+
+
+def by_character(names: Sequence[str], nats: Sequence[float], counts: Sequence[int]) -> Figure:
+    """The cross-entropy of the most frequent characters, the most frequent first; as wide as they are frequent."""
+    order = np.argsort(-np.asarray(counts), kind="stable")[:CHARACTERS_SHOWN]
+    widths = np.asarray(counts)[order] / np.sum(counts)
+    ends = np.cumsum(widths)
+    figure, axes = canvas(9, 2.7)
+    axes[0].bar(ends - widths, np.asarray(nats)[order], widths, align="edge", color=TRAIN, edgecolor="white")
+    for place, end, width in zip(order, ends, widths, strict=True):
+        if width > NARROWEST_NAMED:
+            axes[0].text(end - width / 2, nats[place], names[place], ha="center", va="bottom", fontsize=7)
+    axes[0].set(title="by character", xlabel="share of the text", ylabel="nats per character")
     return figure
 
 

@@ -4,10 +4,13 @@ import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 from pipeline.files import read_json
+
+if TYPE_CHECKING:
+    from pipeline.samples import Sample
 
 WEIGHTS_FILE = "model.weights.h5"
 HISTORY_FILE = "history.csv"
@@ -17,7 +20,9 @@ STATISTICS_FILE = "statistics.npy"
 TRAIN_TIMING_FILE = "train_timing.json"
 INFERENCE_TIMING_FILE = "inference_timing.json"
 FIGURES_FOLDER = "figures"
-GRADIENTS_FILE = "gradients.csv"  # made in training if that is asked for, and handed on
+# Made in some trainings, and handed on: gradients if that is asked for, samples by networks that write.
+GRADIENTS_FILE = "gradients.csv"
+SAMPLES_FILE = "samples.csv"
 # What every metrics.json holds; all other keys are the task's own metrics.
 SHARED_KEYS = (
     "task",
@@ -71,6 +76,21 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         return [{name: float(value) for name, value in row.items()} for row in rows]
     except (TypeError, ValueError) as error:  # a row that is longer or shorter than the heading, or no number
         raise UserError(f"{path}: damaged ({error}); make it again with: dvc repro train@{folder.name}") from None
+
+
+def read_samples(folder: Path) -> "list[Sample]":
+    """What a language model wrote in training; nothing where there is no such file. A damaged one is a `UserError`."""
+    path = folder / SAMPLES_FILE
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                {"round": int(row["round"]), "temperature": float(row["temperature"]), "text": row["text"]}
+                for row in csv.DictReader(file)
+            ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged ({error}); make it again with: dvc repro -f on its stage") from None
 
 
 def read_evaluation(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:

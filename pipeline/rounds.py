@@ -12,6 +12,7 @@ from pipeline.checkpoint import Checkpoint, Fitted
 from pipeline.dataset import Array
 from pipeline.errors import StageFailure
 from pipeline.network import carried_state
+from pipeline.samples import Samples
 
 if TYPE_CHECKING:
     from pipeline.training import Listener, Training
@@ -30,12 +31,14 @@ class Rounds(keras.callbacks.Callback):
         checkpoint: Checkpoint | None,
         fitted: Fitted,
         best_weights: list[Array] | None,
+        samples: Samples | None,
     ) -> None:
         super().__init__()
         self.training, self.validation, self.listeners = training, validation, listeners
         self.num_rounds, self.updates_per_round = num_rounds, updates_per_round
         self.checkpoint = checkpoint
         self.fitted, self.best_weights = fitted, best_weights
+        self.samples = samples
         self.step = fitted.num_updates
         self.started = time.perf_counter() - fitted.seconds
 
@@ -70,11 +73,15 @@ class Rounds(keras.callbacks.Callback):
             self.fitted.best_round = epoch + 1
             if self.training.keep == "best":
                 self.best_weights = self.model.get_weights()
+        written = self.samples.after(epoch + 1, self.num_rounds) if self.samples else []
+        self.fitted.samples += written
         self.fitted.seconds = time.perf_counter() - self.started
         if self.checkpoint:
             self.checkpoint.save(self.model, self.fitted, self.best_weights)
         for listener in self.listeners:
             listener.on_round(row)
+            if written:
+                listener.on_samples(written)
         if self.over:
             self.model.stop_training = True
 

@@ -1,7 +1,7 @@
 """Open an export and run it with ONNX Runtime: what is scored, what `predict` answers with and what MLflow serves.
 
-An export is a folder: one `.onnx` file per graph and `export.json`. A variant with a graph `step` is run step by step,
-its state starting at zero for each sequence; otherwise the graph `model` answers at once.
+An export is a folder: one `.onnx` file per graph and `export.json`. A graph `step` is run step by step, or on all steps
+at once where it reads many, its state starting at zero for each sequence; the graph `model` answers at once.
 
 Shape legend: N examples, T time steps.
 """
@@ -112,16 +112,19 @@ class Export:
         return np.asarray(session.run(None, {session.get_inputs()[0].name: inputs})[0])
 
     def _run_steps(self, inputs: Array) -> Array:
+        """Outputs at all steps, or after the last where one is asked for; a step graph may read many steps at once."""
         session = self.session("step")
         step_input, *states = session.get_inputs()
         names = [output.name for output in session.get_outputs()]
         state = {given.name: np.zeros((len(inputs), given.shape[1]), dtype=np.float32) for given in states}
+        at_once = len(step_input.shape) == inputs.ndim
         outputs = []
-        for step in range(inputs.shape[1]):
-            results = dict(zip(names, session.run(None, {step_input.name: inputs[:, step], **state}), strict=True))
+        for given in [inputs] if at_once else np.moveaxis(inputs, 1, 0):
+            results = dict(zip(names, session.run(None, {step_input.name: given, **state}), strict=True))
             state = {name: results.pop(NEXT + name) for name in state}
             outputs.append(next(iter(results.values())))
-        return np.stack(outputs, axis=1)
+        found = outputs[0] if at_once else np.stack(outputs, axis=1)
+        return found if "each step" in self.view.asks else found[:, -1]
 
 
 def megabytes(folder: Path) -> float:

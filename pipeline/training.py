@@ -12,6 +12,7 @@ from pipeline.batches import Batches, ahead
 from pipeline.checkpoint import Checkpoint, Fitted
 from pipeline.dataset import Dataset
 from pipeline.network import reset_carried_state
+from pipeline.samples import Sample, Samples
 from pipeline.views import View
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ class Listener(Protocol):
     def on_round(self, row: dict[str, float]) -> None:
         """After each validation: `epoch`, `step`, `loss`, `val_loss`, metrics and `learning_rate`."""
 
+    def on_samples(self, samples: list[Sample]) -> None:
+        """After a validation at which the network wrote texts."""
+
 
 def split_batches(dataset: Dataset, split: str, view: View, training: Training, seed: int) -> Batches:
     """The batches of a split, shuffled only where it is trained on."""
@@ -110,8 +114,11 @@ def fit(
     validation: Batches,
     listeners: list[Listener],
     checkpoint: Checkpoint | None = None,
+    samples: Samples | None = None,
 ) -> Fitted:
     """Train `model` in place, from its checkpoint on, and leave the weights that `training.keep` asks for in it.
+
+    samples: what it writes meanwhile, for networks that write.
 
     Raises `StageFailure` naming the update at which the loss stopped being a number.
     """
@@ -131,7 +138,7 @@ def fit(
     model.optimizer.build(model.trainable_variables)  # else the first step makes them, and is traced twice for it
     fitted, best_weights = checkpoint.restore(model) if checkpoint else (Fitted(), None)
     num_rounds = num_updates // per_round
-    rounds = Rounds(training, validation, listeners, num_rounds, per_round, checkpoint, fitted, best_weights)
+    rounds = Rounds(training, validation, listeners, num_rounds, per_round, checkpoint, fitted, best_weights, samples)
     if fitted.history:
         for listener in listeners:
             listener.on_resume(fitted.history)

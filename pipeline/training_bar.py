@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pipeline.progress import Bar, progress_bar, say
+from pipeline.samples import Sample
+
+CHARACTERS_SHOWN = 80
 
 
 class TrainingBar:
@@ -34,6 +37,11 @@ class TrainingBar:
             f"validation {row['val_loss']:.4f}{accuracy_of(row, 'val_')}"
         )
 
+    def on_samples(self, samples: list[Sample]) -> None:
+        """Show the beginning of the soberest text."""
+        soberest = min(samples, key=lambda sample: sample["temperature"])
+        say(f"  writes: {' '.join(soberest['text'].split())[:CHARACTERS_SHOWN]}")
+
 
 def accuracy_of(row: dict[str, float], split: str = "") -> str:
     """`, accuracy 0.9870` of a round; nothing where values are answered."""
@@ -59,6 +67,9 @@ class Silent:
         """Nothing."""
 
     def on_round(self, row: dict[str, float]) -> None:
+        """Nothing."""
+
+    def on_samples(self, samples: list[Sample]) -> None:
         """Nothing."""
 
     def advance(self, steps: int, note: str = "") -> None:

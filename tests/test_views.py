@@ -44,6 +44,8 @@ STORED: dict[str, tuple[Description, Arrays]] = {
     "quadrants": (IMAGES, {"x": np.arange(48, dtype=np.uint8).reshape(3, 4, 4), "y": np.array([2, 1, 2], np.uint8)}),
     "one_hot": (SYMBOLS, {"x": SEQUENCES}),
     "one_hot_to_label": (LABELLED_SYMBOLS, {"x": SEQUENCES, "y": np.array([1, 0], np.uint8)}),
+    "next_symbol": (SYMBOLS, {"x": SEQUENCES}),
+    "next_symbols": (SYMBOLS, {"x": SEQUENCES}),
     "sequence_to_label": (STEPS, {"x": MEASURED, "y": np.array([1, 0], np.uint8)}),
     "sequence_to_labels": (
         STEPS.model_copy(update=ENDING),
@@ -177,6 +179,22 @@ def test_a_long_text_is_read_as_far_as_in_training_and_the_user_is_told_so() -> 
     assert labels.remark(long, TEXTS, (3,)) is None
 
 
+def test_next_symbols_are_indices_and_the_targets_all_that_follow_or_the_last() -> None:
+    arrays = {"x": SEQUENCES}
+    for name, targets in (("next_symbols", [[0, 1, 2], [0, 1, 1]]), ("next_symbol", [2, 1])):
+        view = VIEWS[name]
+        inputs = view.inputs(arrays, SYMBOLS)
+        assert inputs.tolist() == SEQUENCES[:, :-1].tolist() and inputs.dtype == np.int32
+        assert view.targets(arrays, SYMBOLS).tolist() == targets
+        assert view.spec(SYMBOLS, (4,)) == ExampleSpec((None,), 3, view.asks, num_steps=3, vocabulary_size=3)
+
+
+@pytest.mark.parametrize("name", ["one_hot", "next_symbols"])
+def test_symbols_before_the_first_answer_are_not_asked_for(name: str) -> None:
+    later = SYMBOLS.model_copy(update={"first_answer": 2})
+    assert VIEWS[name].targets({"x": SEQUENCES}, later).tolist() == [[-1, -1, 2], [-1, -1, 1]]
+
+
 def test_labels_and_values_have_views_of_their_own() -> None:
     with pytest.raises(
         UserError, match="the dataset holds values; allowed views: sequence_to_value, sequence_to_values"
@@ -198,7 +216,7 @@ def test_what_a_user_gives_becomes_what_was_trained_on(name: str) -> None:
     np.testing.assert_array_equal(view.accept(given, description, shape), inputs)
     np.testing.assert_array_equal(view.accept(given[0], description, shape), inputs[:1])
     assert view.raw_rank(shape, given[0].shape) == given[0].ndim
-    assert view.accept(given, description, shape).dtype == (np.int32 if view.layout == "texts" else np.float32)
+    assert view.accept(given, description, shape).dtype == (np.int32 if view.shows == "a text" else np.float32)
     assert view.remark(given[0], description, shape) is None
 
 
@@ -250,6 +268,7 @@ def test_other_forms_of_the_same_example_are_accepted() -> None:
         ("one_hot", np.array([0.5, 1]), "allowed: integers"),
         ("one_hot", np.zeros((2, 2, 2), int), r"allowed: numbers \[any\]"),
         ("one_hot_to_label", np.array([0, 3]), "allowed: integers 0 to 2"),
+        ("next_symbols", np.array([0, 3]), "allowed: integers 0 to 2"),
         ("sequence_to_label", np.zeros((3, 5)), r"\[3, 5\].*allowed: numbers \[any x 2\]"),
         ("sequence_to_value", np.full((3, 2), np.nan), "NaN or infinity"),
         ("sequence_to_values", np.full((3, 2), np.inf), "NaN or infinity"),

@@ -1,5 +1,6 @@
 """Commands that use what was made."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -24,6 +25,25 @@ def predict(
 
     for line in run(variant, input, example, as_json):
         typer.echo(line)
+
+
+@app.command(rich_help_panel=USE)
+def sample(
+    variant: Variant,
+    seed_text: Annotated[str | None, typer.Option("--seed-text", help="What the text begins with.")] = None,
+    length: Annotated[int, typer.Option("--length", "-n", min=1, help="How many characters are written.")] = 600,
+    temperature: Annotated[
+        float, typer.Option("--temperature", "-t", min=0, help="Below 1 sober, above 1 wild; 0: the likeliest alone.")
+    ] = 0.5,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another text.")] = 1,
+) -> None:
+    """Write a text with an exported language model, each character as soon as it is drawn."""
+    from pipeline.sampling import sample as run
+
+    for character in run(variant, seed_text, length, temperature, seed):
+        sys.stdout.write(character)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
 
 
 @app.command(rich_help_panel=USE)

@@ -10,9 +10,14 @@ import keras
 @cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, compiled once on TensorFlow; elsewhere Keras compiles the whole training step anyway."""
+    return traced(function, jit_compile=True)
+
+
+def traced(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """`function` as one graph on TensorFlow, for what no training step holds."""
     if keras.backend.backend() != "tensorflow":
         return function
     import tensorflow as tf
 
-    compiled_function: Callable[..., Any] = tf.function(function, jit_compile=True)
-    return compiled_function
+    graph: Callable[..., Any] = tf.function(function, **options)
+    return graph

@@ -1,5 +1,6 @@
 """`evaluate@<variant>`: score the exported graphs on the test split, and log exactly what was scored as the model."""
 
+import shutil
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.places import (
     INFERENCE_TIMING_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
+    SAMPLES_FILE,
     STATISTICS_FILE,
     Places,
     read_history,
@@ -50,6 +52,8 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
             # Kept beside its picture for the figures of several variants.
             gradients.to_csv(folder / GRADIENTS_FILE, index=False, lineterminator="\n")
             figures.save(figures.gradients({places.reports.name: gradients}), folder / "gradients.png")
+        if (places.exported / SAMPLES_FILE).is_file():
+            shutil.copyfile(places.exported / SAMPLES_FILE, folder / SAMPLES_FILE)
     with whole_file(places.reports / PREDICTIONS_FILE) as aside:
         pd.DataFrame(export.task.predictions(outputs, targets, dataset.card)).to_csv(
             aside, index=False, lineterminator="\n"

@@ -14,7 +14,7 @@ from pipeline.files import whole_folder, write_json
 from pipeline.fingerprint import read_record, write_record
 from pipeline.network import network_outputs, open_network
 from pipeline.onnx_graph import write_graph
-from pipeline.places import GRADIENTS_FILE, WEIGHTS_FILE, Places
+from pipeline.places import GRADIENTS_FILE, SAMPLES_FILE, WEIGHTS_FILE, Places
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
 from pipeline.views import ExampleSpec
 
@@ -54,8 +54,9 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
         )
         write_json(folder / MANIFEST_FILE, manifest.model_dump())
         write_record(folder, record)
-        if (places.trained / GRADIENTS_FILE).is_file():
-            shutil.copyfile(places.trained / GRADIENTS_FILE, folder / GRADIENTS_FILE)
+        for file in (GRADIENTS_FILE, SAMPLES_FILE):
+            if (places.trained / file).is_file():
+                shutil.copyfile(places.trained / file, folder / file)
         inputs = network.view.inputs(
             {key: values[: max(BATCH_SIZES)] for key, values in dataset.split("test").items()}, dataset.card
         )

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
@@ -13,8 +13,11 @@ from pipeline.checking.findings import DataChecks
 from pipeline.compared import Compared
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder
-from pipeline.places import FIGURES_FOLDER, read_evaluation
+from pipeline.places import FIGURES_FOLDER, read_evaluation, read_samples
 from pipeline.plugins import load_plugin
+
+if TYPE_CHECKING:
+    from pipeline.samples import Sample
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 MARKS = ("<!-- results -->", "<!-- /results -->")
@@ -24,7 +27,7 @@ COLUMNS = ("variant", "metric", "score", "ceiling", "share", "gate", "parameters
 
 @dataclass(frozen=True)
 class Row:
-    """One variant in the report: its cells, in the order of `COLUMNS`, and its figures by title.
+    """One variant in the report: its cells, in the order of `COLUMNS`, its figures by title, and what it wrote.
 
     references: the cells of what simpler readers of its dataset reach, for comparison.
     """
@@ -35,6 +38,7 @@ class Row:
     share: float | None
     figures: dict[str, Path]
     references: tuple[tuple[str, ...], ...]
+    samples: "list[Sample]"
 
 
 def report(
@@ -121,6 +125,7 @@ def read_row(name: str, dataset: str, folder: Path) -> Row | None:
             (f"({reader})", metric, f"{reached:.4f}", highest, *[UNKNOWN] * (len(COLUMNS) - 4))
             for reader, reached in metrics.get("references", {}).items()
         ),
+        samples=read_samples(folder / FIGURES_FOLDER),
     )
 
 

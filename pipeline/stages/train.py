@@ -18,7 +18,8 @@ from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.fingerprint import TrainingRecord, make_record, write_record
 from pipeline.gradients import rows, through_time
 from pipeline.network import carried_state, loss_of, open_network
-from pipeline.places import GRADIENTS_FILE, HISTORY_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
+from pipeline.places import GRADIENTS_FILE, HISTORY_FILE, SAMPLES_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
+from pipeline.samples import Samples
 from pipeline.training import Listener, Training, fit, split_batches
 
 
@@ -46,10 +47,13 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     batches, validation = (
         split_batches(dataset, split, network.view, training, block.seed) for split in ("train", "validation")
     )
+    samples = None
+    if hasattr(network.architecture, "writer"):
+        samples = Samples(network.architecture.writer(block.network, network.spec, model), dataset, block.seed)
     first = _gradients("first weights", training, model, loss, validation)
     with checkpoint_of(record.fingerprint) as checkpoint:
         with tracker.training(record, dataset) as listeners:
-            fitted = fit(model, loss, training, batches, validation, [bar, *listeners], checkpoint)
+            fitted = fit(model, loss, training, batches, validation, [bar, *listeners], checkpoint, samples)
             gradients = first + _gradients("last weights", training, model, loss, validation)
             _write(places, record, model, fitted, batches, gradients)
         checkpoint.clear()
@@ -77,6 +81,8 @@ def _write(
         write_record(folder, record)
         if gradients:
             pd.DataFrame(gradients).to_csv(folder / GRADIENTS_FILE, index=False, lineterminator="\n")
+        if fitted.samples:
+            pd.DataFrame(fitted.samples).to_csv(folder / SAMPLES_FILE, index=False, lineterminator="\n")
     with whole_file(places.reports / HISTORY_FILE) as aside:
         history_table(fitted.history).to_csv(aside, index=False, lineterminator="\n")
     examples = fitted.num_updates / batches.calls_per_epoch * batches.num_examples

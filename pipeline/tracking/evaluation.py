@@ -5,13 +5,15 @@ from typing import Any
 
 from pipeline.files import sha256
 from pipeline.fingerprint import hash_export
-from pipeline.places import FIGURES_FOLDER, METRICS_FILE, STATISTICS_FILE, Places, task_metrics
+from pipeline.places import FIGURES_FOLDER, METRICS_FILE, STATISTICS_FILE, Places, read_samples, task_metrics
 from pipeline.runtime import megabytes
+from pipeline.samples import Sample
 from pipeline.tracking.curves import known_points
 from pipeline.tracking.store import connect
 from pipeline.tracking.tags import EVALUATION, EXPORT_HASH, LOGGED_MODEL, STAGE_DONE, TEST_HASH
 
 EVALUATION_FOLDER = "evaluation"
+SAMPLES_FOLDER = "samples"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> N
             client.log_metric(run_id, name, value, step=number)
     for figure in sorted((found.places.reports / FIGURES_FOLDER).glob("*.png")):
         client.log_artifact(run_id, str(figure), "figures")
+    log_samples(run_id, read_samples(found.places.reports / FIGURES_FOLDER))
     for file in (METRICS_FILE, STATISTICS_FILE):
         client.log_artifact(run_id, str(found.places.reports / file), EVALUATION_FOLDER)
     tags = {tag: found.metrics[tag] for tag in ("task", "metric", "gate")}
@@ -47,6 +50,14 @@ def log_evaluation(run_id: str, found: Evaluation, with_model: bool = True) -> N
     for tag, value in tags.items():
         client.set_tag(run_id, tag, value)
     client.set_tag(run_id, f"{STAGE_DONE}evaluate", mark)
+
+
+def log_samples(run_id: str, samples: list[Sample]) -> None:
+    """What a language model wrote in training, one text file each; one that the run has is written again alike."""
+    client, _ = connect()
+    for sample in samples:
+        name = f"round_{sample['round']:04}_temperature_{sample['temperature']}"
+        client.log_text(run_id, sample["text"], f"{SAMPLES_FOLDER}/{name}.txt")
 
 
 def _number_evaluation(run_id: str, mark: str) -> int:

@@ -16,8 +16,9 @@ from pipeline.dataset import Dataset
 from pipeline.fingerprint import TrainingRecord, hash_code, read_record
 from pipeline.places import project_root
 from pipeline.progress import say
+from pipeline.samples import Sample
 from pipeline.tracking.curves import known_points, log_curves
-from pipeline.tracking.evaluation import Evaluation, log_evaluation
+from pipeline.tracking.evaluation import Evaluation, log_evaluation, log_samples
 from pipeline.tracking.store import connect, import_mlflow, unusable
 from pipeline.tracking.tags import FINGERPRINT, GROUP, PLACE, STAGE_DONE, WEIGHTS_HASH, machine_tags, place, run_tags
 from pipeline.training import Listener
@@ -125,6 +126,12 @@ class _Curves:
         if not self.tracker.lost:
             with self.tracker._forgiving():
                 log_curves(self.run_id, [row], self.known)
+
+    def on_samples(self, samples: list[Sample]) -> None:
+        """Log each text as one file."""
+        if not self.tracker.lost:
+            with self.tracker._forgiving():
+                log_samples(self.run_id, samples)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pipeline.dataset import Description
 from pipeline.errors import UserError, choices
 from pipeline.views.pictures import Frames, Images, Quadrants
 from pipeline.views.sequences import Sequences
-from pipeline.views.symbols import OneHot, OneHotToLabel
+from pipeline.views.symbols import NextSymbol, NextSymbols, OneHot, OneHotToLabel
 from pipeline.views.texts import Texts
 from pipeline.views.view import ExampleSpec, View, batch_of
 
@@ -15,6 +15,8 @@ VIEWS: dict[str, View] = {
     "quadrants": Quadrants(),
     "one_hot": OneHot(),
     "one_hot_to_label": OneHotToLabel(),
+    "next_symbol": NextSymbol(),
+    "next_symbols": NextSymbols(),
     "sequence_to_label": Sequences("one label"),
     "sequence_to_labels": Sequences("a label at each step"),
     "sequence_to_value": Sequences("one value"),

@@ -1,4 +1,4 @@
-"""Views of sequences of symbols.
+"""Views of sequences of symbols: one-hot, or as indices for a network that embeds them.
 
 Shape legend: N examples, T time steps, V vocabulary.
 """
@@ -9,14 +9,15 @@ import numpy as np
 
 from pipeline.dataset import Array, Arrays, Description
 from pipeline.errors import UserError
-from pipeline.views.view import Asks, ExampleSpec, View, batch_of
+from pipeline.views.sequences import NOT_ASKED
+from pipeline.views.view import Asks, ExampleSpec, Sight, View, batch_of
 
 
 class OneHot(View):
     """Symbols [N, T + 1] as one-hot inputs [N, T, V]; the targets [N, T] are the symbols that follow."""
 
     layout = "symbols"
-    shows = "a sequence"
+    shows: ClassVar[Sight] = "a sequence"
     asks: ClassVar[Asks] = "a label at each step"
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
@@ -27,7 +28,9 @@ class OneHot(View):
         return self._encode(arrays["x"][:, :-1], description)
 
     def targets(self, arrays: Arrays, description: Description) -> Array:
-        return arrays["x"][:, 1:].astype(np.int32)
+        targets = arrays["x"][:, 1:].astype(np.int32)
+        targets[:, : description.first_answer] = NOT_ASKED
+        return targets
 
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         return "int64", (-1,)
@@ -48,8 +51,7 @@ class OneHot(View):
             )
         return self._encode(raw, description)
 
-    @staticmethod
-    def _encode(symbols: Array, description: Description) -> Array:
+    def _encode(self, symbols: Array, description: Description) -> Array:
         return np.eye(len(description.vocabulary or []), dtype=np.float32)[symbols]
 
 
@@ -72,3 +74,25 @@ class OneHotToLabel(OneHot):
 
     def as_given(self, arrays: Arrays, description: Description) -> Array:
         return arrays["x"].astype(np.int64)
+
+
+class NextSymbols(OneHot):
+    """Symbols [N, T + 1] as indices [N, T]; the targets [N, T] are the symbols that follow."""
+
+    shows = "a text"
+
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        size = len(description.vocabulary or [])
+        return ExampleSpec((None,), size, self.asks, num_steps=stored_shape[0] - 1, vocabulary_size=size)
+
+    def _encode(self, symbols: Array, description: Description) -> Array:
+        return symbols.astype(np.int32)
+
+
+class NextSymbol(NextSymbols):
+    """Symbols [N, T + 1] as indices [N, T]; the target [N] is the symbol that follows the last of them."""
+
+    asks = "one label"
+
+    def targets(self, arrays: Arrays, description: Description) -> Array:
+        return arrays["x"][:, -1].astype(np.int32)
