@@ -22,6 +22,7 @@ SERVING_CODE = (
     "plugins.py",
     "runtime.py",
     "labels.py",
+    "values.py",
     "views",
     "tasks",
 )

@@ -23,12 +23,9 @@ class ServedExport(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """One row per example; what does not fit raises MLflow's error for it, which its server answers with 400."""
         try:
-            inputs = self.export.accept(np.asarray(model_input))
+            answers = self.export.answer(np.asarray(model_input))
         except UserError as error:
             raise mlflow.MlflowException.invalid_parameter_value(str(error)) from None
-        # Batch by batch: a request of thousands of images needs the memory of a few.
-        outputs = self.export.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None)
-        answers = self.export.task.readable(outputs, self.export.manifest.description)
         return pd.DataFrame([{name: answer[name] for name in self.export.task.COLUMNS} for answer in answers])
 
 
