@@ -40,6 +40,10 @@ STORED: dict[str, tuple[Description, Arrays]] = {
     ),
     "sequence_to_value": (VALUES, {"x": MEASURED, "y": ANSWERS[:, 0]}),
     "sequence_to_values": (VALUES.model_copy(update=ENDING), {"x": MEASURED, "length": LENGTHS, "y": ANSWERS}),
+    "window_to_values": (
+        VALUES.model_copy(update={"outputs": ["g"], "output_steps": 2}),
+        {"x": MEASURED, "y": ANSWERS[:, :2]},
+    ),
 }
 every_view = pytest.mark.parametrize("name", VIEWS)
 

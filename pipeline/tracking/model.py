@@ -19,6 +19,7 @@ SERVING_CODE = (
     "dataset.py",
     "errors.py",
     "files.py",
+    "forecasts.py",
     "plugins.py",
     "runtime.py",
     "labels.py",

@@ -2,6 +2,7 @@
 
 from pipeline.dataset import Description
 from pipeline.errors import UserError, choices
+from pipeline.views.forecasts import Windows
 from pipeline.views.pictures import Frames, Images, Quadrants
 from pipeline.views.sequences import Sequences
 from pipeline.views.symbols import OneHot, OneHotToLabel
@@ -18,6 +19,7 @@ VIEWS: dict[str, View] = {
     "sequence_to_labels": Sequences("a label at each step"),
     "sequence_to_value": Sequences("one value"),
     "sequence_to_values": Sequences("a value at each step"),
+    "window_to_values": Windows(),
 }
 
 
