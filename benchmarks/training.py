@@ -22,7 +22,7 @@ def rows(quick: bool) -> list[Row]:
     steps, rounds = (QUICK_STEPS, QUICK_ROUNDS) if quick else (STEPS, ROUNDS)
     torch_python, reason = peer_python()
     with tempfile.TemporaryDirectory() as folder:
-        batch_size = _draw(Path(folder))
+        batch_size = draw(VARIANT, NUM_CLIPS, Path(folder))
         arguments = (folder, str(steps), str(batch_size))
         started = {name: Contestant("training", name, *arguments) for name in ("ours", "keras")}
         if torch_python:
@@ -39,21 +39,21 @@ def rows(quick: bool) -> list[Row]:
     return [*table, below("peak memory, and Keras'", peak["ours"], MOST_MEGABYTES, "MB", peak["keras"])]
 
 
-def _draw(folder: Path) -> int:
-    """Store the clips; returns the variant's batch size."""
+def draw(name: str, num_examples: int, folder: Path) -> int:
+    """Store so many training examples for the variant `name`; returns its batch size."""
     from pipeline import config
     from pipeline.plugins import load_plugin
     from pipeline.stages.generate import generate
 
-    variant = config.variant_block(VARIANT)
+    variant = config.variant_block(name)
     block = config.dataset_block(variant.dataset)
     source = load_plugin("datasets", block.source, "params.yaml")
-    splits = {"train": NUM_CLIPS, "validation": 1, "test": 1}
+    splits = {"train": num_examples, "validation": 1, "test": 1}
     generate(variant.dataset, source, block.parameters, block.seed, splits, folder / variant.dataset)
     return variant.training.batch_size
 
 
-def train_ours(folder: str, steps: str, _: str) -> None:
+def train_stage(name: str, folder: str, steps: str) -> None:
     """The stage's own loop with the variant's own block, made long enough for any number of rounds."""
     from dataclasses import replace
 
@@ -69,15 +69,19 @@ def train_ours(folder: str, steps: str, _: str) -> None:
         def on_step(self, step: int, num_steps: int, loss: float) -> None:
             watch.step()
 
-    block = config.variant_block(VARIANT)
+    block = config.variant_block(name)
     training = block.training.model_copy(update={"epochs": None, "steps": 10_000, "validate_every": 10_000})
-    places = replace(Places.of(VARIANT, block.dataset), dataset=Path(folder, block.dataset))
-    network = open_network(VARIANT, block.model_copy(update={"training": training}), places)
+    places = replace(Places.of(name, block.dataset), dataset=Path(folder, block.dataset))
+    network = open_network(name, block.model_copy(update={"training": training}), places)
     loss = loss_of(network.architecture, network.spec, training)
     dataset, view = network.dataset, network.view
     batches = (split_batches(dataset, split, view, training, block.seed) for split in ("train", "validation"))
     sys.stdin.readline()
     fit(network.model, loss, training, *batches, [Listener()])
+
+
+def train_ours(folder: str, steps: str, _: str) -> None:
+    train_stage(VARIANT, folder, steps)
 
 
 def train_keras(folder: str, steps: str, batch_size: str) -> None:

@@ -51,6 +51,8 @@ class Description(BaseModel):
     output_steps: at how many steps a sequence is answered; None for as many as it has. first_answer: the step from
         which on an answer is asked for; of symbols that is the next one. scaling: how to bring features and values to
         mean 0 and spread 1; None where they are so already, or are to stay as they are.
+    season: after how many steps the outputs are much the same again; None where nobody said so. naive_errors: of
+        forecasts, how far each output moves from one step to the next in the training split: the unit of `mase`.
     ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn;
         empty where nobody knows it (imported data).
     references: what simpler readers reach on the test split: their metrics, by their name.
@@ -70,6 +72,8 @@ class Description(BaseModel):
     outputs: list[str] | None = None
     output_steps: int | None = None
     first_answer: int = 0
+    season: int | None = None
+    naive_errors: list[float] = []
     padded: bool = False
     scaling: Scaling | None = None
     ceilings: dict[str, float] = {}

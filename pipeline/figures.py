@@ -187,6 +187,41 @@ def by_character(names: Sequence[str], nats: Sequence[float], counts: Sequence[i
     return figure
 
 
+def forecasts(past: Array, actual: Array, predicted: Array, naive: Array, names: Sequence[str]) -> Figure:
+    """Windows [N, T, K] and what follows them [N, S, K]: the truth, the forecast, and, thin, a naive one.
+
+    One window a row, one series a column; step 0 is the last that was seen.
+    """
+    rows, columns, steps = len(past), len(names), np.arange(1, actual.shape[1] + 1)
+    figure, axes = plt.subplots(rows, columns, figsize=(5.5 * columns, 1.8 * rows), squeeze=False, sharex=True)
+    for row in range(rows):
+        for column, name in enumerate(names):
+            axis = axes[row][column]
+            axis.plot(np.arange(1 - past.shape[1], 1), past[row, :, column], color="#57606a", linewidth=1, label="past")
+            axis.plot(steps, actual[row, :, column], color="black", linewidth=1, label="actual")
+            axis.plot(steps, predicted[row, :, column], color=TRAIN, linewidth=1.4, label="forecast")
+            axis.plot(steps, naive[row, :, column], color=VALIDATION, linewidth=0.6, label="last value")
+            if row == 0:
+                axis.set_title(name)
+    axes[0][0].legend(ncols=4, fontsize=7)
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    return figure
+
+
+def errors_by_step(of_forecasts: Mapping[str, Array], names: Sequence[str]) -> Figure:
+    """The error [S, K] of each forecast, step by step, one series a panel; the first forecast drawn thick."""
+    figure, axes = plt.subplots(1, len(names), figsize=(4.2 * len(names), 2.9), squeeze=False)
+    for column, (axis, name) in enumerate(zip(axes[0], names, strict=True)):
+        for place, (forecast, error) in enumerate(of_forecasts.items()):
+            steps = np.arange(1, len(error) + 1)
+            axis.plot(steps, error[:, column], linewidth=1 if place else 2, label=forecast)
+        axis.set(title=name, xlabel="steps ahead", ylabel="rmse")
+        axis.set_ylim(bottom=0)
+    axes[0][0].legend(fontsize=7)
+    return figure
+
+
 def gradients(of_variants: Mapping[str, "pd.DataFrame"]) -> Figure:
     """The norm of the gradient that reaches each step, with the first and with the last weights; dashed: as clipped."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, squeeze=False)

@@ -103,8 +103,13 @@ class Export:
         return self.view.remark(raw, self.manifest.description, tuple(self.manifest.stored_shape))
 
     def answer(self, raw: Array) -> list[dict[str, Any]]:
-        """Readable answers for one raw example or several."""
-        answers: list[dict[str, Any]] = self.task.readable(self.run(self.accept(raw)), self.manifest.description)
+        """Readable answers for one raw example or several, in the units of the data.
+
+        Batch by batch: thousands of images at once need the memory of a few.
+        """
+        inputs, description = self.accept(raw), self.manifest.description
+        outputs = self.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None)
+        answers: list[dict[str, Any]] = self.task.readable(self.view.in_units(outputs, raw, description), description)
         return answers
 
     def _run_model(self, inputs: Array) -> Array:

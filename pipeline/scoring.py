@@ -7,21 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.dataset import Array, Dataset
+from pipeline.dataset import Array, Arrays, Dataset, Description
 from pipeline.errors import StageFailure
 from pipeline.runtime import Export
 
 LATENCY_RUNS, LATENCY_WARM_UP = 30, 3
-Inputs = Callable[[slice | list[int]], Array]
+Rows = Callable[[slice | list[int]], Array]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs [N, ...] and targets [N, ...] of all test examples; `inputs` gives the network's inputs of some rows."""
+    """Outputs [N, ...] and targets [N, ...] of all test examples, in the units of the data, as tasks take them.
+
+    inputs, shown: give some rows as the network reads them, and as figures show them.
+    """
 
     outputs: Array
     targets: Array
-    inputs: Inputs
+    inputs: Rows
+    shown: Rows
 
 
 def answer_test(export: Export, dataset: Dataset, advance: Callable[[int], Any]) -> Answers:
@@ -29,21 +33,22 @@ def answer_test(export: Export, dataset: Dataset, advance: Callable[[int], Any])
 
     Raises `StageFailure` where it answers NaN or infinity.
     """
-    inputs, targets = test_examples(export, dataset)
-    outputs = export.run_batches(dataset.card.num_examples("test"), inputs, advance)
+    arrays, view, card = dataset.split("test"), export.view, dataset.card
+    inputs, shown = _rows(view.inputs, arrays, card), _rows(view.shown, arrays, card)
+    outputs = export.run_batches(card.num_examples("test"), inputs, advance)
     if not np.isfinite(outputs).all():
         raise StageFailure(f"{export.folder}: the export answers NaN or infinity for some test examples")
-    return Answers(outputs, targets, inputs)
+    found, asked = (view.in_units(values, arrays["x"], card) for values in (outputs, view.targets(arrays, card)))
+    return Answers(found, asked, inputs, shown)
 
 
-def test_examples(export: Export, dataset: Dataset) -> tuple[Inputs, Array]:
-    """What gives an export's inputs of some test examples, and the targets [N, ...] of all."""
-    arrays = dataset.split("test")
+def test_inputs(export: Export, dataset: Dataset) -> Rows:
+    """What gives an export's inputs of some test examples."""
+    return _rows(export.view.inputs, dataset.split("test"), dataset.card)
 
-    def inputs(rows: slice | list[int]) -> Array:
-        return export.view.inputs({key: values[rows] for key, values in arrays.items()}, dataset.card)
 
-    return inputs, export.view.targets(arrays, dataset.card)
+def _rows(turn: Callable[[Arrays, Description], Array], arrays: Arrays, description: Description) -> Rows:
+    return lambda rows: turn({key: values[rows] for key, values in arrays.items()}, description)
 
 
 def latencies_ms(timed: Sequence[tuple[Export, Array]]) -> list[float]:

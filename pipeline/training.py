@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from pipeline.rounds import Rounds
 
 Optimizer = Literal["adam", "adagrad", "adadelta", "adamax", "nadam", "rmsprop", "sgd"]
+# What only some optimizers have: Keras' name for it, and which.
+OPTIMIZER_SETTINGS = {"momentum": ("momentum", ("sgd", "rmsprop")), "decay": ("rho", ("rmsprop", "adadelta"))}
 
 
 class Training(BaseModel):
     """How a variant is trained.
 
+    momentum: of `sgd` and `rmsprop`. decay: of the running mean of squared gradients, of `rmsprop` and `adadelta`. None
+    is what Keras takes.
     learning_rate with `schedule` `constant` or `cosine` (to zero at the last update), after `warmup_steps` updates of
     linear growth. clip_value, clip_norm: bounds of each gradient entry, of the global gradient norm.
     label_smoothing: the share of every target that is spread evenly over all classes. value_loss: mean squared error
@@ -39,6 +43,8 @@ class Training(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     optimizer: Optimizer = "adam"
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    decay: float | None = Field(default=None, gt=0, lt=1)
     learning_rate: float = Field(gt=0)
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = Field(default=0, ge=0)
@@ -59,6 +65,16 @@ class Training(BaseModel):
     deterministic: bool = True
     record_gradients: bool = False
     num_threads: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _settings_of_the_optimizer(self) -> Self:
+        for setting, (_, optimizers) in OPTIMIZER_SETTINGS.items():
+            if getattr(self, setting) is not None and self.optimizer not in optimizers:
+                raise ValueError(
+                    f"{setting} is {getattr(self, setting)}, and {self.optimizer} has none; allowed with:"
+                    f" {', '.join(optimizers)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -192,5 +208,7 @@ def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimi
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, num_updates, alpha=1.0, warmup_target=rate, warmup_steps=training.warmup_steps
         )
-    clip = {"clipvalue": training.clip_value, "global_clipnorm": training.clip_norm}
-    return keras.optimizers.get({"class_name": training.optimizer, "config": {"learning_rate": rate, **clip}})
+    config = {"learning_rate": rate, "clipvalue": training.clip_value, "global_clipnorm": training.clip_norm}
+    given = {keras_name: getattr(training, name) for name, (keras_name, _) in OPTIMIZER_SETTINGS.items()}
+    config |= {name: value for name, value in given.items() if value is not None}
+    return keras.optimizers.get({"class_name": training.optimizer, "config": config})

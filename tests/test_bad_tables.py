@@ -61,6 +61,28 @@ BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], list[str]]] = {
         TIMED,
         ["row 2: mixed types: '7' among dates"],
     ),
+    "gap": (
+        SERIES.assign(row=[*range(8), *range(10, 22)]),
+        TIMED,
+        ["column 'row', row 9: a gap: 10 follows 7 of row 8, 3 times as long as usual (1 such", "gaps: allow"],
+    ),
+    "gap in days": (
+        SERIES.assign(row=[f"2024-01-{day:02}" for day in range(1, 20)] + ["2024-01-22"]),
+        TIMED,
+        ["column 'row', row 20: a gap: 2024-01-22 follows 2024-01-19 of row 19, 3 times"],
+    ),
+    "gap in a group": (
+        GROUPED.assign(time=GROUPED["time"].where(GROUPED["x"] != 12, 150)),
+        WHOLE | {"time": "time"},
+        ["column 'time', row 5 of group 'b': a gap: 150 follows 101 of row 4, 49 times"],
+    ),
+    "nothing after the first rows": (
+        SERIES,
+        FORECAST | {"drop_first": 20},
+        ["the file holds 20 rows", "drop_first is 20"],
+    ),
+    "group of first rows": (GROUPED, WHOLE | {"drop_first": 2}, ["group 'a' holds 2 rows, and drop_first is 2"]),
+    "too short without the first rows": (SERIES, FORECAST | {"drop_first": 19}, ["the file is too short: 1 rows"]),
     "endless time": (with_cell("row", 20, "inf"), TIMED, ["column 'row', row 20: holds inf"]),
     "no group": (
         GROUPED.assign(name=GROUPED["name"].where(GROUPED["x"] != 11)),
@@ -200,6 +222,15 @@ BAD_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "split by no group": ({"split": "group"}, "split is 'group'; declare the column 'group'"),
     "no common clock": ({"group": "even"}, "groups share none without the column 'time'"),
     "shares": ({"validation_share": 0.5, "test_share": 0.5}, "leave nothing to train on"),
+    "season of no forecast": ({"season": 2}, "season belongs to forecasts; allowed: with 'window', 'future'"),
+    "season of other columns": (
+        {"season": 2, "future": 2, "answer": "values"},
+        "season belongs to forecasts; allowed: with 'window', 'future', answer 'values', and targets that are inputs",
+    ),
+    "season longer than a window": (
+        {"season": 3, "future": 2, "answer": "values", "targets": ["row"]},
+        "season is 3, and a window has 2 steps; allowed: no more than these",
+    ),
     "steps": ({"window": {"steps": 0}}, "greater than or equal to 1"),
 }
 

@@ -1,9 +1,12 @@
 """The cells by their equations, the biases they begin with, and a decoder that reads its own answers."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -197,6 +200,94 @@ def test_a_decoder_with_feedback_reads_its_own_answers(keras: Any) -> None:
         np.testing.assert_allclose(found[:, place], answer(known(read)), atol=1e-5)
 
 
+FORECAST = ExampleSpec((None, 3), 2, "a value at each step", 4, continues=(2, 0))
+
+
+def decoder_of(keras: Any, **options: Any) -> Any:
+    model = encoder_decoder.build(encoder_decoder.Parameters(**options), FORECAST)
+    random_weights(model)
+    return model
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("steps", [2, 4, 7])
+def test_a_decoder_from_states_begins_where_the_encoder_ends_and_reads_the_past_again(
+    keras: Any, cell: str, steps: int
+) -> None:
+    """Against the layers of Keras called one after the other, as the published network is written."""
+    model = decoder_of(keras, cell=cell, units=[5, 4], decoder="states", input_dense=6)
+    kind = keras.layers.LSTM if cell == "lstm" else keras.layers.GRU
+    made = sorted(model.layers, key=lambda layer: int(re.sub(r"\D", "", layer.name) or 0))  # counted as they are made
+    stacks = [layer.get_weights() for layer in made if cell in layer.name]
+    answer, dense = (layer.get_weights() for layer in made if "dense" in layer.name)
+
+    def known(found: list[Array], inputs: Array, state: Any) -> tuple[Array, Any]:
+        layer = kind(found[1].shape[0], return_sequences=True, return_state=True)
+        layer.build(inputs.shape)
+        layer.set_weights(found)
+        outputs, *after = layer(inputs, initial_state=state)
+        return np.asarray(outputs), after
+
+    inputs = np.random.default_rng(steps).normal(size=(2, steps, 3)).astype(np.float32)
+    read, states = np.maximum(inputs @ dense[0] + dense[1], 0), []
+    for found in stacks[:2]:
+        read, state = known(found, read, None)
+        states.append(state)
+    go = np.zeros((2, 4, 3), np.float32)
+    decoded = np.concatenate([go, inputs], axis=1)[:, -5:-1]  # with as many steps as answers: go, then all but the last
+    for found, state in zip(stacks[2:], states, strict=True):
+        decoded, _ = known(found, decoded, state)
+    np.testing.assert_allclose(model(inputs), decoded @ answer[0] + answer[1], atol=1e-5)
+
+
+def test_all_answers_at_once_are_one_map_of_the_last_output(keras: Any) -> None:
+    model = decoder_of(keras, cell="gru", units=[5], decoder="at_once")
+    inputs = np.random.default_rng(1).normal(size=(2, 6, 3)).astype(np.float32)
+    gru, dense = (next(layer for layer in model.layers if name in layer.name) for name in ("gru", "dense"))
+    assert dense.units == 8
+    expected = np.asarray(dense(gru(inputs))).reshape(2, 4, 2)
+    np.testing.assert_allclose(model(inputs), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("decoder", ["repeat", "states", "at_once"])
+def test_differences_are_added_to_the_last_step_of_what_goes_on(keras: Any, decoder: str) -> None:
+    plain = decoder_of(keras, units=[5], decoder=decoder)
+    model = encoder_decoder.build(
+        encoder_decoder.Parameters(units=[5], decoder=decoder, differences=True),
+        FORECAST,  # type: ignore[arg-type]
+    )
+    model.set_weights(plain.get_weights())
+    inputs = np.random.default_rng(1).normal(size=(2, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(model(inputs), plain(inputs) + inputs[:, -1:, [2, 0]], atol=1e-6)
+
+
+def test_l2_counts_the_squares_of_all_weights_but_the_biases(keras: Any) -> None:
+    options = {"cell": "gru", "units": [5, 4], "decoder": "states", "input_dense": 6}
+    model = decoder_of(keras, l2=0.01, **options)
+    model(np.ones((1, 4, 3), np.float32))
+    squares = sum(float(np.sum(np.square(weight))) for weight in model.weights if "bias" not in weight.path)
+    assert float(sum(model.losses)) == pytest.approx(0.01 * squares, rel=1e-5)
+    assert decoder_of(keras, **options).losses == []
+
+
+@pytest.mark.parametrize("options", [{"decoder": "states"}, {"decoder": "at_once", "differences": True}], ids=str)
+def test_the_export_of_every_decoder_computes_what_the_network_computes(
+    keras: Any, options: dict[str, Any], tmp_path: Path
+) -> None:
+    parameters = encoder_decoder.Parameters(cell="gru", units=[5, 4], input_dense=6, l2=0.1, **options)
+    model = encoder_decoder.build(parameters, FORECAST)
+    random_weights(model)
+    (exported,) = encoder_decoder.graphs(parameters, FORECAST, model).values()
+    write_graph(exported, tmp_path / "model.onnx", "value")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    nodes = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert nodes.count("GRU") == (4 if options["decoder"] == "states" else 2) and "Loop" not in nodes
+    for batch, steps in ((1, 1), (3, 4), (2, 9)):
+        inputs = np.random.default_rng(steps).normal(size=(batch, steps, 3)).astype(np.float32)
+        (found,) = session.run(["value"], {session.get_inputs()[0].name: inputs})
+        np.testing.assert_allclose(found, model(inputs), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "spec", "message"),
     [
@@ -226,6 +317,10 @@ def test_networks_that_cannot_be_are_refused(
         ({"decoder": "feedback"}, ExampleSpec((None, 2), 3, "one value"), "allowed: as many features as answers"),
         ({"decoder": "feedback", "units": [3, 3]}, ExampleSpec((None, 1), 3, "one value"), "one layer of units"),
         ({"decoder": "feedback", "units": []}, ExampleSpec((None, 1), 3, "one value"), "one layer of units"),
+        ({"decoder": "feedback", "differences": True}, FORECAST, "reads its answers as steps; allowed: differences"),
+        ({"decoder": "states", "units": []}, FORECAST, "begins where the encoder has ended; allowed: one layer"),
+        ({"decoder": "states"}, replace(FORECAST, padded=True), "reads the past again; allowed: sequences of equal"),
+        ({"differences": True}, replace(FORECAST, continues=()), "allowed: with a view whose answers continue"),
     ],
 )
 def test_decoders_that_cannot_be_are_refused(

@@ -166,11 +166,12 @@ def test_groups_are_dealt_whole_by_the_seed(tmp_path: Path) -> None:
     steps=st.integers(1, 4),
     stride=st.integers(1, 5),
     horizon=st.integers(0, 3),
+    future=st.booleans(),
     answer=st.sampled_from(["value", "values"]),
     split=st.sampled_from(["time", "group"]),
     form=st.sampled_from(["csv", "parquet"]),
 )
-def test_no_row_is_in_two_splits(tmp_path_factory, sizes, steps, stride, horizon, answer, split, form) -> None:
+def test_no_row_is_in_two_splits(tmp_path_factory, sizes, steps, stride, horizon, future, answer, split, form) -> None:
     """Against a plain count: every window of every stretch of rows of a group, and no row of one split in another."""
     frame = pd.DataFrame(
         [
@@ -187,7 +188,7 @@ def test_no_row_is_in_two_splits(tmp_path_factory, sizes, steps, stride, horizon
         group="group",
         time="time",
         window={"steps": steps, "stride": stride},
-        horizon=horizon,
+        **({"future": horizon} if future and horizon else {"horizon": horizon}),
         split=split,
         validation_share=0.25,
         test_share=0.25,
@@ -203,7 +204,10 @@ def test_no_row_is_in_two_splits(tmp_path_factory, sizes, steps, stride, horizon
         answers = arrays["y"].reshape(len(windows), -1).astype(int).tolist()
         for window, asked in zip(windows, answers, strict=True):
             assert window == list(range(window[0], window[0] + steps)) and window[0] // 100 == asked[-1] // 100
-            assert asked == [row + horizon for row in (window if answer == "values" else window[-1:])]
+            if future and horizon:
+                assert asked == [window[-1] + ahead for ahead in range(1, horizon + 1)]
+            else:
+                assert asked == [row + horizon for row in (window if answer == "values" else window[-1:])]
         seen[name] = {row for window in (*windows, *answers) for row in window}
         for group in {window[0] // 100 for window in windows}:
             starts = [window[0] for window in windows if window[0] // 100 == group]
@@ -406,6 +410,65 @@ def test_a_csv_is_imported_checked_and_viewed_without_a_finding(tmp_path: Path) 
         assert targets.shape[:1] == inputs.shape[:1] and targets.ndim == 1 + ("values" in name) + (name[-1] == "s") + (
             name == "sequence_to_value"
         )
+
+
+def test_a_forecast_of_a_table_is_imported_with_its_references_and_viewed_in_its_own_units(tmp_path: Path) -> None:
+    """Two prices that follow the row: the line through a window is the best there is, and a season repeats nothing."""
+    frame = pd.DataFrame({"day": range(60), "usd": np.arange(60) * 2.0, "eur": np.arange(60) + 5.0})
+    frame.loc[:9, ["usd", "eur"]] = 0.0  # no price yet
+    block = {
+        "inputs": ["usd", "eur"],
+        "targets": ["usd", "eur"],
+        "answer": "values",
+        "time": "day",
+        "window": {"steps": 5},
+        "future": 3,
+        "season": 2,
+        "drop_first": 10,
+        "split": "time",
+        "validation_share": 0.2,
+        "test_share": 0.2,
+        "scaling": "none",
+    }
+    folder = tmp_path / "data/prices"
+    ingest("prices", write(tmp_path, frame), "table", Parameters.model_validate(block), folder)
+    dataset = Dataset(folder)
+    assert check_dataset(dataset, imported=True).findings == []
+    card, train = dataset.card, dataset.split("train")
+    assert train["x"][0].tolist() == [[2 * row, row + 5] for row in range(10, 15)]
+    assert [card.num_examples(split) for split in SPLITS] == [23, 3, 3]  # of 30, 10 and 10 rows, 8 each
+    assert (card.naive_errors, card.season, card.output_steps) == ([2.0, 1.0], 2, 3)
+    assert card.references["drift"] == {"rmse": 0, "mae": 0, "mase": 0, "smape": 0}
+    assert card.references["last value"]["mae"] == pytest.approx((2 + 4 + 6 + 1 + 2 + 3) / 6)
+    assert card.references["seasonal naive"]["mase"] == pytest.approx((2 + 2 + 4) / 3)
+    view = open_view("window_to_values", card, "params.yaml")
+    inputs, targets = view.inputs(train, card), view.targets(train, card)
+    assert view.spec(card, card.example_shape()).continues == (0, 1)
+    np.testing.assert_allclose(inputs - inputs[:1], 0, atol=1e-5)  # every window of a line is the same
+    np.testing.assert_allclose(targets - targets[:1], 0, atol=1e-5)
+    np.testing.assert_allclose(view.in_units(targets, train["x"], card), train["y"], rtol=1e-6)
+
+
+def test_the_first_rows_of_each_group_can_be_left_out(tmp_path: Path) -> None:
+    splits, _ = read_frame(tmp_path, SERIES, FORECAST, drop_first=5, horizon=1)
+    assert rows_of(splits["train"])[0] == [5, 6] and rows_of(splits["test"]) == [[17, 18]]
+    splits, _ = read_frame(tmp_path, GROUPED, WHOLE, drop_first=1)
+    assert sorted(row for arrays in splits.values() for row in rows_of(arrays)) == [
+        [10 * place + step for step in range(1, size)] for place, size in enumerate(SIZES.values())
+    ]
+    early = SERIES.assign(row=SERIES["row"].where(SERIES["row"] > 4).astype("Float64"))  # empty where it is left out
+    assert len(read_frame(tmp_path, early, FORECAST, drop_first=5)[0]["train"]["x"]) == 8
+
+
+def test_months_are_no_gaps_and_gaps_can_be_allowed(tmp_path: Path) -> None:
+    months = SERIES.assign(month=pd.date_range("2023-01-31", periods=20, freq="ME").strftime("%Y-%m-%d"))
+    splits, _ = read_frame(tmp_path, months, FORECAST, time="month", horizon=1)
+    assert len(splits["train"]["x"]) == 10
+    gap = SERIES.assign(month=[*range(10), *range(50, 60)])
+    with refused("row 11: a gap: 50 follows 9 of row 10, 41 times"):
+        read_frame(tmp_path, gap, FORECAST, time="month")
+    splits, _ = read_frame(tmp_path, gap, FORECAST, time="month", gaps="allow", horizon=1)
+    assert len(splits["train"]["x"]) == 10
 
 
 def test_large_times_keep_their_last_digits(tmp_path: Path) -> None:

@@ -108,6 +108,33 @@ def test_clipping_reaches_the_gradient(keras: Any, options: dict[str, Any], upda
     assert [float(weight[0, 0]) for weight in model.get_weights()] == pytest.approx(updates, abs=1e-5)
 
 
+def test_momentum_adds_up_what_was_done_before(keras: Any) -> None:
+    """With momentum m, a constant gradient of 1 and rate r the k-th update is r (1 + m + ... + m^(k-1))."""
+    model = one_weight(keras)
+    fitted(model, downhill(1.0), block(momentum=0.5, learning_rate=0.1, keep="last"))
+    assert answer(model) == pytest.approx(-0.1 * (1 + 1.5 + 1.75 + 1.875), rel=1e-5)
+
+
+def test_the_decay_is_of_the_squared_gradients(keras: Any) -> None:
+    """RMSprop divides by the root of a running mean of squares, s = d s + (1 - d) g^2; here g is 2 and d is 0.6."""
+    model = one_weight(keras)
+    fitted(model, downhill(2.0), block(optimizer="rmsprop", decay=0.6, learning_rate=0.1, keep="last"))
+    moved, square = 0.0, 0.0
+    for _ in range(4):
+        square = 0.6 * square + 0.4 * 4
+        moved -= 0.1 * 2 / square**0.5
+    assert answer(model) == pytest.approx(moved, rel=1e-4)
+
+
+def test_the_published_rmsprop_is_that_of_keras(keras: Any) -> None:
+    model, known = one_weight(keras), one_weight(keras)
+    settings = {"learning_rate": 0.007, "momentum": 0.5}
+    fitted(model, downhill(1.0), block(optimizer="rmsprop", decay=0.92, keep="last", **settings))
+    known.compile(keras.optimizers.RMSprop(rho=0.92, **settings), loss=downhill(1.0))
+    known.fit(np.ones((4, 1, 1, 1)), np.ones(4), batch_size=4, epochs=4, verbose=0)
+    assert answer(model) == pytest.approx(answer(known), rel=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", get_args(Optimizer))
 def test_every_optimizer_goes_downhill(keras: Any, optimizer: str) -> None:
     model = one_weight(keras)
@@ -200,6 +227,9 @@ def test_length_in_epochs_or_steps(
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"clip_norm": -1.0}, "greater than 0"),
         ({"optimizer": "adamm"}, "'adam', .* or 'sgd'"),
+        ({"optimizer": "adam", "momentum": 0.5}, "momentum is 0.5, and adam has none; allowed with: sgd, rmsprop"),
+        ({"optimizer": "sgd", "decay": 0.9}, "decay is 0.9, and sgd has none; allowed with: rmsprop, adadelta"),
+        ({"momentum": 1.0}, "less than 1"),
         ({"learning_rat": 0.1}, "Extra inputs"),
     ],
 )

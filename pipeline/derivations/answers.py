@@ -20,7 +20,7 @@ class Parameters(BaseModel):
 
 
 def derive(dataset: Dataset, start: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Description]:
-    """`x` [N, 1, K] float32, the answers as sequences of one step; `y` [N, K] as it is."""
+    """`x` [N, 1, K] float32, the answers in the units of the data as sequences of one step; `y` [N, K] as it is."""
     export, card = Export(start), dataset.card
     if export.view.asks != "one value":
         raise UserError(f"{start}: answers {export.view.asks}; allowed: a variant that answers one value")
@@ -31,7 +31,8 @@ def derive(dataset: Dataset, start: Path, parameters: Parameters) -> tuple[dict[
         def inputs(rows: slice, arrays: Arrays = arrays) -> np.ndarray:
             return export.view.inputs({name: values[rows] for name, values in arrays.items()}, card)
 
-        answers = export.run_batches(card.num_examples(split), inputs, lambda done: None)
+        outputs = export.run_batches(card.num_examples(split), inputs, lambda done: None)
+        answers = export.view.in_units(outputs, arrays["x"], card)
         splits[split] = {"x": answers[:, None].astype(np.float32), "y": arrays["y"]}
     text = f"what {export.manifest.variant} answers to {card.name}: {card.text}"
     update = {"text": text, "features": card.outputs, "padded": False, "scaling": None}

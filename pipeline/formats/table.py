@@ -8,13 +8,14 @@ Shape legend: N examples, T time steps, F features, K values, S steps that are a
 from pathlib import Path
 
 from pipeline.dataset import Arrays, Description
+from pipeline.forecasts import with_references
 from pipeline.tables.dividing import TRAIN, split_of_rows
 from pipeline.tables.examples import check_groups, cut
 from pipeline.tables.missing import filled, without_missing_rows
 from pipeline.tables.parameters import Parameters
 from pipeline.tables.reading import read_cells
 from pipeline.tables.scaling import scaling_of
-from pipeline.tables.table import Table, make_table
+from pipeline.tables.table import Table, make_table, without_first_rows
 
 __all__ = ["Parameters", "read"]
 
@@ -26,7 +27,8 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
     example. The same cells give the same bytes, from CSV or from Parquet. What cannot be meant is a `UserError`.
     """
     cells = read_cells(path, parameters.columns(), parameters.separator)
-    table = without_missing_rows(make_table(path, cells, parameters), parameters)
+    table = without_first_rows(make_table(path, cells, parameters), parameters.drop_first)
+    table = without_missing_rows(table, parameters)
     check_groups(table, parameters)
     split = split_of_rows(table, parameters)
     training = split == TRAIN
@@ -40,11 +42,12 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
         features=table.features,
         outputs=None if parameters.asks_labels else outputs,
         output_steps=parameters.future if parameters.asks_each_step else None,
+        season=parameters.season,
         padded=parameters.window is None,
         scaling=scaling_of(complete, training, values_each) if parameters.scaling == "standard" else None,
         disjoint=False,  # collected data may hold the same sequence twice
     )
-    return examples.splits, description
+    return examples.splits, with_references(examples.splits, description)
 
 
 def _outputs(parameters: Parameters) -> tuple[list[str], int]:

@@ -14,7 +14,7 @@ from pipeline.promotion.candidates import PASSED, Scored
 from pipeline.promotion.decisions import Candidate, Decision, Holder
 from pipeline.promotion.rule import Comparison, compare, is_leaner
 from pipeline.runtime import Export, megabytes
-from pipeline.scoring import answer_test, latencies_ms, test_examples
+from pipeline.scoring import answer_test, latencies_ms, test_inputs
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Registered, Registry
@@ -227,6 +227,6 @@ class Contest:
     def _sizes_and_times(self, one: Scored) -> tuple[tuple[float, float], tuple[float, float]]:
         """Megabytes and milliseconds of champion and challenger, timed now and in turn: records are of other hours."""
         champion, challenger = self._champion_export, Export(one.places.exported)
-        timed = [(export, test_examples(export, self.data)[0]([0])) for export in (champion, challenger)]
+        timed = [(export, test_inputs(export, self.data)([0])) for export in (champion, challenger)]
         first, second = latencies_ms(timed)
         return (megabytes(champion.folder), one.megabytes), (first, second)

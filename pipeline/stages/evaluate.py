@@ -42,7 +42,7 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
     outputs, targets = answers.outputs, answers.targets
     metrics = score(export, outputs, targets, dataset, block)
 
-    pictures = export.task.figures(outputs, targets, dataset.card, answers.inputs)
+    pictures = export.task.figures(outputs, targets, dataset.card, answers.shown)
     with whole_folder(places.reports / FIGURES_FOLDER) as folder:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():

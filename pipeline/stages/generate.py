@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from pipeline.dataset import SPLITS, Card, save_dataset
+from pipeline.forecasts import with_references
 
 
 def generate(
@@ -20,7 +21,7 @@ def generate(
     return save_dataset(
         target,
         splits,
-        source.describe(parameters, splits["test"]),
+        with_references(splits, source.describe(parameters, splits["test"])),
         source=source.__name__.rpartition(".")[2],
         seed=seed,
         parameters=parameters.model_dump(mode="json"),

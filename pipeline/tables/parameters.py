@@ -28,10 +28,13 @@ class Parameters(BaseModel):
         found, sorted.
     group: the column that says which rows belong together (a patient, a station); without it all do.
     time: the column that says when a row was: a number, or a date as ISO 8601 or `time_format` (of `strptime`) has it.
-        It must grow from row to row of a group; without it the rows are taken as they stand.
+        It must grow from row to row of a group; without it the rows are taken as they stand. gaps: whether a row may
+        come later after the one before than is usual, by half as much again and more; `error` refuses it.
+    drop_first: how many rows at the beginning of each group are left out, as if they were not in the file.
     window: makes examples of equally many rows; without it each group is one example, of its own length.
     horizon: how many rows after its step an answer lies; a single answer belongs to the last step. 0 is the same row.
     future: ask instead for that many rows after the last step: `labels` and `values` step by step, `value` at once.
+    season: after how many rows the targets are much the same again, for a forecast that repeats the last season.
     split: `time`, the last rows for test and those before them for validation (of whole groups, those that begin
         last); `group`, whole groups dealt by `seed`. validation_share, test_share: of rows or groups, rounded down.
     missing: what becomes of empty cells. `error`: they are refused. `drop_rows`: the row goes, and those before and
@@ -53,9 +56,12 @@ class Parameters(BaseModel):
     group: str | None = None
     time: str | None = None
     time_format: str | None = None
+    gaps: Literal["error", "allow"] = "error"
+    drop_first: int = Field(default=0, ge=0)
     window: Window | None = None
     horizon: int = Field(default=0, ge=0)
     future: int | None = Field(default=None, ge=1)
+    season: int | None = Field(default=None, ge=1)
     split: Literal["time", "group"]
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     test_share: float = Field(default=0.1, gt=0, lt=1)
@@ -117,6 +123,8 @@ class Parameters(BaseModel):
             raise ValueError(f"horizon is {self.horizon} and future is {self.future}; allowed: one of the two")
         if self.future and self.answer == "label":
             raise ValueError("answer is 'label', and future asks for more than one; allowed: 'labels', or 'horizon'")
+        if self.season:
+            self._check_season(self.season)
         if self.time_format and not self.time:
             raise ValueError("time_format says how 'time' is written; declare the column 'time'")
         if self.separator == self.decimal:
@@ -132,3 +140,14 @@ class Parameters(BaseModel):
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share + test_share leave nothing to train on; allowed: less than 1 together")
         return self
+
+    def _check_season(self, season: int) -> None:
+        if not (self.window and self.future and self.answer == "values" and set(self.targets) <= set(self.inputs)):
+            raise ValueError(
+                "season belongs to forecasts; allowed: with 'window', 'future', answer 'values', and targets that are"
+                " inputs as well"
+            )
+        if season > self.window.steps:
+            raise ValueError(
+                f"season is {season}, and a window has {self.window.steps} steps; allowed: no more than these"
+            )

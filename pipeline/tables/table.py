@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+GAP = 1.5  # times as long as usual; less is no gap: months differ, and clocks are adjusted
+
+
 @dataclass(frozen=True)
 class Table:
     """where: the file, for messages. rows [R]: their numbers in the file, from 1.
@@ -78,7 +81,23 @@ def make_table(path: Path, cells: "pd.DataFrame", parameters: Parameters) -> Tab
     ).taken(np.argsort(group, kind="stable"))
     if parameters.time:
         _check_order(table, parameters.time, cells[parameters.time])
+        if parameters.gaps == "error":
+            _check_gaps(table, parameters.time, cells[parameters.time])
     return table
+
+
+def without_first_rows(table: Table, num_rows: int) -> Table:
+    """The table without the first rows of each group; raises `UserError` for a group that has no others."""
+    sizes = np.bincount(table.group, minlength=len(table.groups))
+    short = np.flatnonzero(sizes <= num_rows)
+    if short.size:
+        what = f"group {table.groups[short[0]]!r}" if len(table.groups) > 1 else "the file"
+        raise UserError(
+            f"{table.where}: {what} holds {sizes[short[0]]} rows, and drop_first is {num_rows}: nothing is left;"
+            " allowed: fewer than it holds"
+        )
+    first = np.searchsorted(table.group, table.group)  # of each row's group, whose rows lie together
+    return table.taken(np.arange(len(table.group)) - first >= num_rows)
 
 
 def _groups(path: Path, cells: "pd.DataFrame", column: str | None) -> tuple[Array, list[str]]:
@@ -114,6 +133,26 @@ def _targets(path: Path, cells: "pd.DataFrame", parameters: Parameters) -> tuple
     if len(classes) < 2:
         raise UserError(f"{where[column]}: holds {classes or 'nothing'} alone; allowed: 2 classes and more")
     return index[:, None], classes
+
+
+def _check_gaps(table: Table, column: str, cells: "pd.Series[Any]") -> None:
+    """Rows are steps: a window over a gap would show as neighbours what were days apart."""
+    within = np.diff(table.group) == 0
+    apart = np.diff(table.clock)
+    if not within.any():
+        return
+    usual = float(np.median(apart[within]))
+    gaps = np.flatnonzero(within & (apart >= GAP * usual))
+    if gaps.size:
+        place = int(gaps[0]) + 1
+        row, before = int(table.rows[place]), int(table.rows[place - 1])
+        longer = apart[gaps[0]] / usual
+        raise UserError(
+            f"{table.where}, column {column!r}, row {row}{table.group_name(place)}: a gap: {cells.iloc[row - 1]}"
+            f" follows {cells.iloc[before - 1]} of row {before}, {longer:.4g} times as long as usual ({gaps.size} such"
+            " rows); allowed: rows equally far apart; add those that are missing, make the parts between gaps groups,"
+            " or say gaps: allow"
+        )
 
 
 def _check_order(table: Table, column: str, cells: "pd.Series[Any]") -> None:

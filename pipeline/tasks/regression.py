@@ -9,31 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.dataset import Array, Description
+from pipeline.values import COLUMNS, STATISTICS, STEPS_AXES, predictions, readable, sentence, statistics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["COLUMNS", "STATISTICS", "predictions", "readable", "sentence", "statistics"]
 ANSWERS = ("one value", "a value at each step")
 METRIC = "mse"
 METRICS = ("mse", "rmse", "mae", "r2")
 LOWER_IS_BETTER = ("mse", "rmse", "mae")
-COLUMNS = {"values": "doubles"}
-STATISTICS = ("squared error", "values")
-EXAMPLES_SHOWN, SEQUENCES_SHOWN, STEPS_AXES = 1000, 4, 3
-
-
-def in_units(values: Array, description: Description) -> Array:
-    """Values [..., K] in float64 and in the units of the data."""
-    exact: Array = values.astype(np.float64)
-    if description.scaling is None:
-        return exact
-    return exact * np.array(description.scaling.y_scale) + np.array(description.scaling.y_mean)
+EXAMPLES_SHOWN, SEQUENCES_SHOWN = 1000, 4
 
 
 def measure(outputs: Array, targets: Array, description: Description) -> dict[str, float]:
     """Errors of outputs [N, ..., K] against targets of the same shape; targets of NaN are not asked for."""
     asked = np.isfinite(targets)
-    true, found = in_units(targets, description)[asked], in_units(outputs, description)[asked]
+    true, found = targets[asked].astype(np.float64), outputs[asked].astype(np.float64)
     mse = float(np.mean((found - true) ** 2))
     spread = float(np.var(true))
     return {
@@ -44,44 +36,9 @@ def measure(outputs: Array, targets: Array, description: Description) -> dict[st
     }
 
 
-def statistics(outputs: Array, targets: Array, description: Description) -> Array:
-    """One row per example [N, 2], in the order of `STATISTICS`, whose sums over any examples give their `METRIC`."""
-    asked = np.isfinite(targets)
-    error = np.where(asked, in_units(outputs, description) - in_units(targets, description), 0.0)
-    axes = tuple(range(1, targets.ndim))
-    return np.stack([np.sum(error**2, axis=axes), asked.sum(axis=axes)], axis=1).astype(np.float64)
-
-
 def metric_of(sums: Array) -> Array:
     """Mean squared error [...] of summed statistics [..., 2]."""
     return np.asarray(sums[..., 0] / sums[..., 1])
-
-
-def predictions(outputs: Array, targets: Array, description: Description) -> dict[str, list[object]]:
-    """One row per value that was asked for, for `predictions.csv`."""
-    places = np.argwhere(np.isfinite(targets))
-    rows: dict[str, list[object]] = {"example": places[:, 0].tolist()}
-    if targets.ndim == STEPS_AXES:
-        rows["step"] = places[:, 1].tolist()
-    index = tuple(places.T)
-    names = np.array(description.outputs or [])
-    return {
-        **rows,
-        "value": names[places[:, -1]].tolist(),
-        "actual": in_units(targets, description)[index].round(4).tolist(),
-        "predicted": in_units(outputs, description)[index].round(4).tolist(),
-    }
-
-
-def readable(outputs: Array, description: Description) -> list[dict[str, object]]:
-    """One answer per example: its values, those of one step after those of the other."""
-    found = in_units(outputs, description).reshape(len(outputs), -1)
-    return [{"values": [round(float(value), 6) for value in row]} for row in found]
-
-
-def sentence(answer: dict[str, object]) -> str:
-    """An answer as a person reads it: its values."""
-    return "  ".join(f"{value:.4g}" for value in answer["values"])  # type: ignore[attr-defined]
 
 
 def figures(
@@ -92,7 +49,5 @@ def figures(
 
     names = description.outputs or []
     if targets.ndim == STEPS_AXES:
-        true, found = (in_units(values[:SEQUENCES_SHOWN], description) for values in (targets, outputs))
-        return {"examples": draw.series(true, found, names)}
-    true, found = (in_units(values[:EXAMPLES_SHOWN], description) for values in (targets, outputs))
-    return {"predictions": draw.scatter(true, found, names)}
+        return {"examples": draw.series(targets[:SEQUENCES_SHOWN], outputs[:SEQUENCES_SHOWN], names)}
+    return {"predictions": draw.scatter(targets[:EXAMPLES_SHOWN], outputs[:EXAMPLES_SHOWN], names)}

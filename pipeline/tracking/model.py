@@ -20,10 +20,12 @@ SERVING_CODE = (
     "dataset.py",
     "errors.py",
     "files.py",
+    "forecasts.py",
     "plugins.py",
     "runtime.py",
     "labels.py",
     "text",
+    "values.py",
     "views",
     "tasks",
 )

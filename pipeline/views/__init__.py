@@ -2,6 +2,7 @@
 
 from pipeline.dataset import Description
 from pipeline.errors import UserError, choices
+from pipeline.views.forecasts import Windows
 from pipeline.views.pictures import Frames, Images, Quadrants
 from pipeline.views.sequences import Sequences
 from pipeline.views.symbols import NextSymbol, NextSymbols, OneHot, OneHotToLabel
@@ -23,6 +24,7 @@ VIEWS: dict[str, View] = {
     "sequence_to_values": Sequences("a value at each step"),
     "tokens_to_label": Texts("one label"),
     "tokens_to_labels": Texts("a label at each step"),
+    "window_to_values": Windows(),
 }
 
 

@@ -60,6 +60,18 @@ class Sequences(View):
                 targets[_beyond(arrays["length"], targets.shape[1])] = empty
         return targets
 
+    def in_units(self, values: Array, x: Array, description: Description) -> Array:
+        """Values in float64, without the card's scaling; labels as they are."""
+        if "label" in self.asks:
+            return values
+        exact: Array = values.astype(np.float64)
+        if description.scaling is None:
+            return exact
+        return exact * np.array(description.scaling.y_scale) + np.array(description.scaling.y_mean)
+
+    def shown(self, arrays: Arrays, description: Description) -> Array:
+        return self.as_given(arrays, description)
+
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         return "float32", (-1, stored_shape[-1])
 

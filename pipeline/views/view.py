@@ -26,6 +26,8 @@ class ExampleSpec:
     output_steps: at how many steps it answers; None for as many as it reads.
     padded: whether sequences may end early, in steps of NaN, or of token 0. num_steps: how many steps stored sequences
         have. vocabulary_size: of texts, whose inputs are tokens 0 to one less than that.
+    continues: of each value answered, the place among the features of the series that it continues, in the same unit;
+        empty where the answers are of another kind.
     batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
     """
 
@@ -36,6 +38,7 @@ class ExampleSpec:
     padded: bool = False
     num_steps: int | None = None
     vocabulary_size: int | None = None
+    continues: tuple[int, ...] = ()
     batch_size: int | None = None
     steps_per_call: int | None = None
 
@@ -61,6 +64,17 @@ class View(ABC):
     def targets(self, arrays: Arrays, description: Description) -> Array:
         """int32 targets, [N] here. A label of -1 and a value of NaN are not asked for."""
         return arrays["y"].astype(np.int32)
+
+    def in_units(self, values: Array, x: Array, description: Description) -> Array:
+        """Outputs or targets [N, ...] in the units of the data; as they are here.
+
+        x: the same N examples, as they are stored or as a user gives them.
+        """
+        return values
+
+    def shown(self, arrays: Arrays, description: Description) -> Array:
+        """Stored examples [N, ...] as figures show them: what the network reads, in the units of the data."""
+        return self.inputs(arrays, description)
 
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         """Type and shape of one example as a user gives it, -1 for an axis of any length; of a text `str` and ()."""
