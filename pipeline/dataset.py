@@ -18,7 +18,9 @@ from pipeline.files import read_model, sha256, whole_folder, write_json
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
-Layout = Literal["arrival_times", "images", "symbols", "sequences"]
+Layout = Literal["arrival_times", "images", "symbols", "sequences", "texts"]
+Tokenizer = Literal["words", "characters", "spaces"]
+PADDING, UNKNOWN = "<pad>", "<unk>"  # how the vocabulary of texts begins
 SPLITS = ("train", "validation", "test")
 CARD_FILE = "card.json"
 
@@ -61,6 +63,8 @@ class Description(BaseModel):
     layout: Layout
     classes: list[str] | None = None
     vocabulary: list[str] | None = None
+    tokenizer: Tokenizer | None = None
+    cut: dict[str, int] = {}
     num_steps: int | None = None
     features: list[str] | None = None
     outputs: list[str] | None = None

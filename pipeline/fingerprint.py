@@ -30,6 +30,7 @@ TRAINING_CODE = (
     "network.py",
     "places.py",
     "rounds.py",
+    "text",
     "training.py",
     "views",
 )

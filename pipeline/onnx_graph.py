@@ -19,7 +19,7 @@ FREE_STEPS = 32  # of the one call that every export needs before it: enough for
 def write_graph(network: Any, path: Path, answer: str) -> None:
     """Write a Keras model as ONNX, its inputs and outputs named as in the model; `answer` names a single output."""
     outputs = network.output_names if isinstance(network.output, list | tuple) else None
-    zeros = [np.zeros((1, *(axis or FREE_STEPS for axis in given.shape[1:])), np.float32) for given in network.inputs]
+    zeros = [np.zeros((1, *(axis or FREE_STEPS for axis in given.shape[1:])), given.dtype) for given in network.inputs]
     network(zeros if len(zeros) > 1 else zeros[0])  # a model that was never called cannot be exported
     names = sorted(network.output) if isinstance(network.output, dict) else outputs or [answer]
     with _silence(), tempfile.TemporaryDirectory() as aside:

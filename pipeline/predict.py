@@ -15,12 +15,13 @@ from pipeline.errors import UserError, choices
 from pipeline.formats.arrays import UNREADABLE, read_members
 from pipeline.plugins import NAME
 from pipeline.runtime import Export
+from pipeline.text.reading import numbered, read_lines
 
 NamedExamples = Iterator[tuple[str, Array]]
 
 
 def predict(variant: str, source: str | None, example: int | None, as_json: bool) -> Iterator[str]:
-    """One line per example: `<name>: <answer>`, or a JSON object."""
+    """One line per example: `<name>: <answer>`, or a JSON object; with a text of the test split, the text as well."""
     if not NAME.fullmatch(variant):
         raise UserError(f"variant {variant!r}: allowed: small letters, digits and _ ({NAME.pattern})")
     if (source is None) == (example is None):
@@ -35,10 +36,17 @@ def predict(variant: str, source: str | None, example: int | None, as_json: bool
     examples = stored_example(export, example) if example is not None else read_examples(str(source), export)
     for name, raw in examples:
         try:
-            answer = export.answer(raw)[0]
+            answer, remark = export.answer(raw)[0], export.remark(raw)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
-        yield json.dumps({"example": name, **answer}) if as_json else f"{name}: {export.task.sentence(answer)}"
+        shown = str(raw) if example is not None and export.view.layout == "texts" else None
+        if as_json:
+            more = {"remark": remark, "text": shown}
+            yield json.dumps({"example": name, **answer, **{key: value for key, value in more.items() if value}})
+            continue
+        yield f"{name}: {export.task.sentence(answer)}" + (f" ({remark})" if remark else "")
+        if shown:
+            yield f"  {shown}"
 
 
 def stored_example(export: Export, number: int) -> NamedExamples:
@@ -52,7 +60,7 @@ def stored_example(export: Export, number: int) -> NamedExamples:
 
 
 def read_examples(source: str, export: Export) -> NamedExamples:
-    """The examples of a file, by its extension, or lines of numbers from stdin, each as soon as it is there."""
+    """The examples of a file, by its extension, or lines of numbers or text from stdin, each as soon as it is there."""
     try:
         yield from _read(source, export)
     except UnicodeDecodeError as error:
@@ -60,6 +68,10 @@ def read_examples(source: str, export: Export) -> NamedExamples:
 
 
 def _read(source: str, export: Export) -> NamedExamples:
+    if export.view.layout == "texts":
+        texts = numbered(sys.stdin, "stdin") if source == "-" else read_lines(Path(source))
+        yield from ((name, np.array(text)) for name, text in texts)
+        return
     if source == "-":
         yield from _shaped(_lines(sys.stdin, "stdin"), export)
         return

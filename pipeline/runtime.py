@@ -83,7 +83,7 @@ class Export:
         return self._sessions[graph]
 
     def run(self, inputs: Array) -> Array:
-        """Outputs [N, ...] for float32 inputs [N, ...]."""
+        """Outputs [N, ...] for the inputs [N, ...] that the view makes."""
         return self._run_steps(inputs) if "step" in self.manifest.graphs else self._run_model(inputs)
 
     def run_batches(self, num_examples: int, batch: Callable[[slice], Array], advance: Callable[[int], Any]) -> Array:
@@ -95,8 +95,12 @@ class Export:
         return np.concatenate(outputs)
 
     def accept(self, raw: Array) -> Array:
-        """float32 inputs from an array as a user gives it; a `UserError` says what does not fit."""
+        """Inputs from an array as a user gives it; a `UserError` says what does not fit."""
         return self.view.accept(raw, self.manifest.description, tuple(self.manifest.stored_shape))
+
+    def remark(self, raw: Array) -> str | None:
+        """What a user should know of how one raw example is read."""
+        return self.view.remark(raw, self.manifest.description, tuple(self.manifest.stored_shape))
 
     def answer(self, raw: Array) -> list[dict[str, Any]]:
         """Readable answers for one raw example or several."""

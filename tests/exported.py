@@ -47,16 +47,41 @@ def write_echo_export(folder: Path, name: str, dataset: Dataset, first: int) -> 
     write_export(folder, dataset.card, shapes, nodes, constants, variant=name, fingerprint="0" * 64, **made)
 
 
+def write_word_export(folder: Path, name: str, dataset: Dataset, word: str) -> None:
+    """An export that answers the second of two labels for texts that hold `word`, as surely as can be."""
+    constants = {"word": np.int32((dataset.card.vocabulary or []).index(word)), "axis": np.array([1])}
+    nodes = [
+        helper.make_node("Equal", ["tokens", "word"], ["found"]),
+        helper.make_node("Cast", ["found"], ["at_each"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["at_each", "axis"], ["probability"], keepdims=1),
+    ]
+    made = {"view": "tokens_to_label", "task": "classification", "model": "recurrent", "num_parameters": 0}
+    shapes: dict[str, list[int | None]] = {"tokens": [None, None], "probability": [None, 1]}
+    write_export(
+        folder,
+        dataset.card,
+        shapes,
+        nodes,
+        constants,
+        reads=TensorProto.INT32,
+        variant=name,
+        fingerprint="0" * 64,
+        **made,
+    )
+
+
 def write_export(
     folder: Path,
     card: Card,
     shapes: Mapping[str, list[int | None]],
     nodes: list[Any],
     constants: Mapping[str, Any],
+    reads: int = TensorProto.FLOAT,
     **made: Any,
 ) -> None:
     """A graph from the first of `shapes` to the second, as the project's exports are, and its manifest."""
-    given, answer = (helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in shapes.items())
+    types = zip(shapes.items(), (reads, TensorProto.FLOAT), strict=True)
+    given, answer = (helper.make_tensor_value_info(key, type_, shape) for (key, shape), type_ in types)
     tensors = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
     graph = helper.make_graph(nodes, made["variant"], [given], [answer], tensors)
     opset = [helper.make_opsetid("", OPSET)]

@@ -27,6 +27,17 @@ MEASURED = np.array([[[3, 20], [1, 10], [-1, 0]], [[1, 5], [0, 0], [0, 0]]], dty
 LENGTHS = np.array([3, 2], np.int32)
 ANSWERS = np.array([[[4.0], [5.0], [4.5]], [[3.0], [4.0], [0.0]]], dtype=np.float32)
 
+# Two texts of three and of two tokens, of which one is not in the vocabulary.
+TEXTS = Description(
+    text="texts",
+    layout="texts",
+    classes=["no", "yes"],
+    vocabulary=["<pad>", "<unk>", "a", "."],
+    tokenizer="words",
+    padded=True,
+)
+TOKENS = np.array([[2, 1, 3], [3, 2, 0]], np.uint16)
+
 STORED: dict[str, tuple[Description, Arrays]] = {
     "frames": (CLIPS, {"x": np.repeat(ARRIVAL, 3, 0), "y": np.array([0, 1, 1], np.uint8)}),
     "images": (IMAGES, {"x": np.arange(48, dtype=np.uint8).reshape(3, 4, 4) * 5, "y": np.array([0, 1, 2], np.uint8)}),
@@ -40,6 +51,11 @@ STORED: dict[str, tuple[Description, Arrays]] = {
     ),
     "sequence_to_value": (VALUES, {"x": MEASURED, "y": ANSWERS[:, 0]}),
     "sequence_to_values": (VALUES.model_copy(update=ENDING), {"x": MEASURED, "length": LENGTHS, "y": ANSWERS}),
+    "tokens_to_label": (TEXTS, {"x": TOKENS, "length": LENGTHS, "y": np.array([1, 0], np.uint8)}),
+    "tokens_to_labels": (
+        TEXTS.model_copy(update={"tokenizer": "characters"}),
+        {"x": TOKENS, "length": LENGTHS, "y": np.array([[0, 1, 1], [1, 0, 0]], np.uint8)},
+    ),
 }
 every_view = pytest.mark.parametrize("name", VIEWS)
 
@@ -130,6 +146,37 @@ def test_whatever_is_stored_beyond_the_end_is_padding() -> None:
         np.testing.assert_array_equal(found(arrays | {"x": other}, description), found(arrays, description))
 
 
+def test_texts_are_tokens_and_zeros_beyond_their_end() -> None:
+    description, arrays = STORED["tokens_to_labels"]
+    view, other = VIEWS["tokens_to_labels"], TOKENS.copy()
+    other[1, 2] = 3  # whatever is stored there
+    found = view.inputs(arrays | {"x": other}, description)
+    assert found.tolist() == [[2, 1, 3], [3, 2, 0]] and found.dtype == np.int32
+    assert view.targets(arrays, description).tolist() == [[0, 1, 1], [1, 0, -1]]
+    assert VIEWS["tokens_to_label"].targets(STORED["tokens_to_label"][1], TEXTS).tolist() == [1, 0]
+    expected = ExampleSpec((None,), 2, "a label at each step", padded=True, vocabulary_size=4)
+    assert view.spec(description, (3,)) == expected
+
+
+def test_texts_are_given_as_texts() -> None:
+    label, labels = VIEWS["tokens_to_label"], VIEWS["tokens_to_labels"]
+    assert label.as_given(STORED["tokens_to_label"][1], TEXTS).tolist() == ["a <unk> .", ". a"]
+    characters, arrays = STORED["tokens_to_labels"]
+    assert labels.as_given(arrays, characters).tolist() == ["a\ufffd.", ".a"]
+    assert label.accept(np.array("A B."), TEXTS, (3,)).tolist() == [[2, 1, 3]]
+    column = np.array([["A."], ["<pad> a"]], dtype=object)  # padding is no token that a text could hold
+    assert label.accept(column, TEXTS, (9,)).tolist() == [[2, 3, 0, 0], [1, 1, 1, 2]]
+
+
+def test_a_long_text_is_read_as_far_as_in_training_and_the_user_is_told_so() -> None:
+    long = np.array("a . a . a .")
+    label, labels = VIEWS["tokens_to_label"], VIEWS["tokens_to_labels"]
+    assert label.accept(long, TEXTS, (3,)).tolist() == [[2, 3, 2]]
+    assert label.remark(long, TEXTS, (3,)) == "6 tokens, of which the first 3 are read"
+    assert labels.accept(long, TEXTS, (3,)).shape == (1, 6)  # each token is to have its label
+    assert labels.remark(long, TEXTS, (3,)) is None
+
+
 def test_labels_and_values_have_views_of_their_own() -> None:
     with pytest.raises(
         UserError, match="the dataset holds values; allowed views: sequence_to_value, sequence_to_values"
@@ -151,16 +198,17 @@ def test_what_a_user_gives_becomes_what_was_trained_on(name: str) -> None:
     np.testing.assert_array_equal(view.accept(given, description, shape), inputs)
     np.testing.assert_array_equal(view.accept(given[0], description, shape), inputs[:1])
     assert view.raw_rank(shape, given[0].shape) == given[0].ndim
-    assert view.accept(given, description, shape).dtype == np.float32
+    assert view.accept(given, description, shape).dtype == (np.int32 if view.layout == "texts" else np.float32)
+    assert view.remark(given[0], description, shape) is None
 
 
 @pytest.mark.parametrize("case", VARIANTS, ids=label)
 def test_stored_examples_of_every_dataset_can_be_given_again(case: Case) -> None:
     arrays, card = case.examples(5), case.dataset.card
     inputs = case.view.inputs(arrays, card)
-    np.testing.assert_array_equal(
-        case.view.accept(case.view.as_given(arrays, card), card, card.example_shape()), inputs
-    )
+    accepted = case.view.accept(case.view.as_given(arrays, card), card, card.example_shape())
+    longest = inputs.shape[1] if card.layout != "texts" else int(arrays["length"].max())  # padded as far as they need
+    np.testing.assert_array_equal(accepted, inputs[:, :longest])
     targets = case.view.targets(arrays, card)
     assert len(targets) == len(inputs)
     if "value" in case.spec.asks:
@@ -210,6 +258,11 @@ def test_other_forms_of_the_same_example_are_accepted() -> None:
         ("sequence_to_values", np.full((2, 3, 2), np.nan), "a sequence is empty"),
         ("sequence_to_values", np.zeros((0, 2)), "which is empty"),
         ("sequence_to_labels", np.full((3, 2), "a"), "allowed: numbers"),
+        ("tokens_to_label", np.array("  "), "the text '  ' is empty; allowed: at least one token"),
+        ("tokens_to_label", np.array(["a", "<br />"]), "the text '<br />' is empty"),
+        ("tokens_to_label", np.array([1, 2]), r"\[2\] of int64; allowed: a text, or several"),
+        ("tokens_to_label", np.full((2, 2), "a"), "allowed: a text, or several"),
+        ("tokens_to_labels", np.array([], str), "found no text"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_is_allowed(name: str, raw: np.ndarray, message: str) -> None:

@@ -9,6 +9,7 @@ from pipeline.checking.findings import DIGITS, DataChecks, Finding, error, warni
 from pipeline.checking.sequences import check_card, check_sequences, num_unchanging
 from pipeline.checking.stability import allowed_psi, psi
 from pipeline.checking.summary import label_counts
+from pipeline.checking.texts import check_card_of_texts, check_cut, check_texts, num_unknown
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
 from pipeline.formats.arrays import LAYOUTS
 from pipeline.labels import names_of
@@ -47,6 +48,7 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
     return measured.with_findings(
         [
             *_ranges(blank, duplicates, card),
+            *check_cut(card),
             *(_labels(counts, card) if counts else ()),
             *_shifts(shifts, counts, card),
             *_repeated(duplicates, card),
@@ -69,6 +71,8 @@ def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
         return
     if card.layout == "sequences":
         yield from check_card(card)
+    elif card.layout == "texts":
+        yield from check_card_of_texts(card)
     axes, fits, layout = LAYOUTS[card.layout]
     for split, arrays in splits.items():
         for name, values in arrays.items():
@@ -91,8 +95,9 @@ def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
 def _indices(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]:
     """Labels, symbols and arrival times outside what the card names."""
     look = "mend the files or name what they hold"
-    if card.layout == "sequences":
-        misfits = list(check_sequences(split, arrays, card))
+    if card.layout in ("sequences", "texts"):
+        of_sequences = card.layout == "sequences"
+        misfits = list(check_sequences(split, arrays, card) if of_sequences else check_texts(split, arrays))
         yield from misfits
         if not misfits and card.classes:
             yield from _labels_named(split, arrays["y"], card, look)
@@ -102,10 +107,11 @@ def _indices(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]:
             yield error("schema", f"{split} y", "labels", f"{y.dtype} {list(y.shape)}", "integers [N]", look)
         else:
             yield from _labels_named(split, y, card, look)
-    largest = {"symbols": len(card.vocabulary or []) - 1, "arrival_times": card.num_steps or 0}.get(card.layout)
+    highest = len(card.vocabulary or []) - 1
+    largest = {"symbols": highest, "texts": highest, "arrival_times": card.num_steps or 0}.get(card.layout)
     if largest is not None and (found := int(arrays["x"].max())) > largest:
         row = int(np.argmax((arrays["x"] > largest).reshape(len(arrays["x"]), -1).any(axis=1)))
-        what = "symbol" if card.layout == "symbols" else "arrival time"
+        what = {"symbols": "symbol", "texts": "token"}.get(card.layout, "arrival time")
         yield error("schema", f"{split} x", f"largest {what}, first too large in row {row}", found, largest, look)
 
 
@@ -118,17 +124,23 @@ def _labels_named(split: str, y: Array, card: Card, advice: str) -> Iterator[Fin
 
 
 def _num_blank(arrays: Arrays, card: Card) -> int:
-    """Examples that are the same value all over, or at all steps; 0 for symbols, where that can be meant."""
+    """Examples that are the same value all over, or at all steps; 0 for symbols, where that can be meant.
+
+    Texts of which nothing is known.
+    """
     if card.layout == "symbols":
         return 0
     if card.layout == "sequences":
         return num_unchanging(arrays)
+    if card.layout == "texts":
+        return num_unknown(arrays)
     flat = arrays["x"].reshape(len(arrays["x"]), -1)
     return int((flat.min(axis=1) == flat.max(axis=1)).sum())
 
 
 def _ranges(blank: dict[str, int], duplicates: Duplicates, card: Card) -> Iterator[Finding]:
-    what = "sequences in which nothing changes" if card.layout == "sequences" else "examples of one value all over"
+    known = {"sequences": "sequences in which nothing changes", "texts": "texts of which no token is known"}
+    what = known.get(card.layout, "examples of one value all over")
     for split, num_blank in blank.items():
         num = card.num_examples(split)
         if num_blank == num:

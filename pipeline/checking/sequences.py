@@ -52,12 +52,14 @@ def check_sequences(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]
         found, needed = ", ".join(arrays), f"{'' if card.padded else 'no '}array length, as padded is {card.padded}"
         yield error("schema", split, "arrays", found, needed, ADVICE)
     elif card.padded:
-        yield from _length(split, arrays, num, steps)
+        findings = list(check_length(split, arrays["length"], num, steps))
+        yield from findings or _padding(split, arrays)
     yield from _answers(split, arrays["y"], (num, card.output_steps or steps), card)
 
 
-def _length(split: str, arrays: Arrays, num: int, steps: int) -> Iterator[Finding]:
-    length, where = arrays["length"], f"{split} length"
+def check_length(split: str, length: Array, num: int, steps: int) -> Iterator[Finding]:
+    """Where the lengths are not integers [num] from 1 to `steps`."""
+    where = f"{split} length"
     if length.shape != (num,) or length.dtype.kind not in "ui":
         yield error("schema", where, "lengths", f"{length.dtype} {list(length.shape)}", f"integers [{num}]", ADVICE)
         return
@@ -65,7 +67,9 @@ def _length(split: str, arrays: Arrays, num: int, steps: int) -> Iterator[Findin
     if wrong.any():
         row = int(np.argmax(wrong))
         yield error("schema", where, f"length in row {row}", int(length[row]), f"1 to {steps}", ADVICE)
-        return
+
+
+def _padding(split: str, arrays: Arrays) -> Iterator[Finding]:
     padded = (np.any(arrays["x"] != 0, axis=2) & ~steps_held(arrays)).any(axis=1)
     if padded.any():
         statistic = f"sequences that go on after their end, first in row {int(np.argmax(padded))}"

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.checking.sequences import answer_features, answers_asked, sequence_features
+from pipeline.checking.texts import text_features
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
 from pipeline.errors import UserError
 from pipeline.files import read_model, write_json
@@ -92,7 +93,8 @@ def label_counts(arrays: Arrays, card: Card) -> Array:
     """How often each label of `y` that is asked for occurs, or each symbol of `x` where there are no labels: [K]."""
     if not names_of(card):
         return np.zeros(0, dtype=np.int64)
-    asked = answers_asked(arrays, card) if card.layout == "sequences" else arrays["y" if "y" in arrays else "x"]
+    padded = card.layout in ("sequences", "texts")
+    asked = answers_asked(arrays, card) if padded else arrays["y" if "y" in arrays else "x"]
     counted = np.ravel(asked).astype(np.int64)
     return np.bincount(counted, minlength=len(names_of(card)))
 
@@ -103,7 +105,8 @@ def features(arrays: Arrays, card: Card) -> dict[str, Array]:
     Images, 0 (black) to 1: `brightness` (mean), `contrast` (standard deviation) and `block_<row>_<column>`, the means
     of 4 x 4 parts. Arrival times alike: a pixel's value is the share of frames in which it is 1. Symbols:
     `distinct_symbols`, how many different ones a sequence holds. Sequences: of each feature `<feature>_mean`, `_std`,
-    `_first` and `_last`; `length`; and where values are asked for, the means of them, `answer_<output>`.
+    `_first` and `_last`; `length`; and where values are asked for, the means of them, `answer_<output>`. Texts:
+    `length` and `unknown_share`.
     """
     chunks = [_features(part, card) for part in _parts(arrays)]
     return {name: np.round(np.concatenate([chunk[name] for chunk in chunks]), DIGITS) for name in chunks[0]}
@@ -147,6 +150,8 @@ def _digest(content: dict[str, Any]) -> str:
 def _features(arrays: Arrays, card: Card) -> dict[str, Array]:
     if card.layout == "sequences":
         return sequence_features(arrays, card) | answer_features(arrays, card)
+    if card.layout == "texts":
+        return text_features(arrays)
     return _symbol_features(arrays["x"]) if card.layout == "symbols" else _pixel_features(arrays["x"], card)
 
 

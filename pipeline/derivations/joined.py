@@ -22,7 +22,7 @@ def derive(dataset: Dataset, start: Path, parameters: Parameters) -> tuple[dict[
     """The splits of `dataset`, the examples of the older one in front of its own to train on."""
     older = Dataset(start)
     new, old = dataset.card.as_description(), older.card.as_description()
-    for key in ("layout", "classes", "vocabulary", "features", "outputs", "num_steps", "output_steps"):
+    for key in ("layout", "classes", "vocabulary", "tokenizer", "features", "outputs", "num_steps", "output_steps"):
         if getattr(new, key) != getattr(old, key):
             raise UserError(
                 f"{older.folder} cannot be joined to {dataset.folder}: {key} is {getattr(old, key)!r}; "

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -26,6 +26,7 @@ LAYOUTS: dict[Layout, tuple[tuple[int, ...], Callable[[np.dtype[Any]], bool], st
     "arrival_times": ((3,), lambda dtype: dtype.kind == "u", "unsigned integers [N, H, W]"),
     "symbols": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, L]"),
     "sequences": ((3,), lambda dtype: dtype.kind == "f", "floats [N, T, F]"),
+    "texts": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, T]"),
 }
 OWN_OPTION = {"arrival_times": "num_steps", "symbols": "vocabulary"}
 # what zipfile and NumPy raise on damaged bytes (found by flipping them); the last line: on absurd shapes
@@ -49,7 +50,7 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layout: Layout
+    layout: Literal["arrival_times", "images", "symbols", "sequences"]
     classes: list[str] | None = Field(default=None, min_length=1)
     features: list[str] | None = Field(default=None, min_length=1)
     outputs: list[str] | None = Field(default=None, min_length=1)

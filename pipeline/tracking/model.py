@@ -8,8 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset import Array, Dataset
+from pipeline.dataset import Dataset
 from pipeline.runtime import Export
+from pipeline.tracking.request import TEXT_COLUMN
 from pipeline.tracking.store import connect, import_mlflow
 
 PACKAGE = Path(__file__).parents[1]
@@ -22,6 +23,7 @@ SERVING_CODE = (
     "plugins.py",
     "runtime.py",
     "labels.py",
+    "text",
     "views",
     "tasks",
 )
@@ -82,10 +84,14 @@ def copy_serving_code(target: Path) -> Path:
     return target
 
 
-def input_example(export: Export, dataset: Dataset) -> Array | None:
-    """The first test example, as a batch [1, ...] of what the signature takes; None where it is large."""
+def input_example(export: Export, dataset: Dataset) -> Any:
+    """The first test example, as a batch of one of what the signature takes; None where it is large."""
     arrays = {key: values[:1] for key, values in dataset.split("test").items()}
     example = export.view.as_given(arrays, dataset.card)
+    if export.view.layout == "texts":
+        import pandas as pd
+
+        return pd.DataFrame({TEXT_COLUMN: example.tolist()})
     return example if example.size <= LARGEST_EXAMPLE else None
 
 
@@ -102,4 +108,5 @@ def signature(export: Export) -> Any:
         one = kinds[kind.removesuffix("s")]
         columns.append(ColSpec(Array(one) if kind.endswith("s") else one, name))
     dtype, shape = export.view.raw(tuple(export.manifest.stored_shape))
-    return ModelSignature(inputs=Schema([TensorSpec(np.dtype(dtype), (-1, *shape))]), outputs=Schema(columns))
+    given = TensorSpec(np.dtype(dtype), (-1, *shape)) if dtype != "str" else ColSpec(DataType.string, TEXT_COLUMN)
+    return ModelSignature(inputs=Schema([given]), outputs=Schema(columns))

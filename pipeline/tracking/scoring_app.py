@@ -16,9 +16,10 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow.pyfunc import scoring_server
+from mlflow.types import ColSpec
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.tracking.request import JSON_TYPE, Refused, read_request
+from pipeline.tracking.request import JSON_TYPE, TEXT_COLUMN, Refused, read_request, read_texts
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -42,6 +43,7 @@ class ScoringApp:
         self.model = model
         self.max_bytes = max_bytes
         (self.spec,) = model.metadata.get_input_schema().inputs
+        self.reads_texts = isinstance(self.spec, ColSpec)  # everything else is a tensor
         self.others = scoring_server.init(model)
         self.threads = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="predict")
         self.num_waiting = self.num_answered = 0
@@ -66,6 +68,8 @@ class ScoringApp:
     def example(self) -> str:
         """A request as text: with the example that was logged with the model, or zeros where there is none."""
         given = self.model.input_example
+        if self.reads_texts:
+            return json.dumps({"inputs": ["a text"] if given is None else given[TEXT_COLUMN].tolist()})
         if given is None:
             given = np.zeros([1 if axis == -1 else axis for axis in self.spec.shape], dtype=self.spec.type)
         return json.dumps({"inputs": given.tolist()})
@@ -110,7 +114,7 @@ class ScoringApp:
 
     def _answer(self, body: bytes) -> str:
         try:
-            predictions = self.model.predict(read_request(body, self.spec.type, self.spec.shape))
+            predictions = self.model.predict(self._read(body))
         except Refused:
             raise
         except mlflow.MlflowException as error:
@@ -122,6 +126,9 @@ class ScoringApp:
         text = StringIO()
         scoring_server.predictions_to_json(predictions, text)
         return text.getvalue()
+
+    def _read(self, body: bytes) -> Any:
+        return read_texts(body) if self.reads_texts else read_request(body, self.spec.type, self.spec.shape)
 
     @staticmethod
     def _failed() -> Refused:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import UserError
-from pipeline.runtime import Export
+from pipeline.runtime import Export, batch_slices
 
 
 class ServedExport(mlflow.pyfunc.PythonModel):
@@ -22,13 +22,13 @@ class ServedExport(mlflow.pyfunc.PythonModel):
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """One row per example; what does not fit raises MLflow's error for it, which its server answers with 400."""
+        given = np.asarray(model_input)
+        # Batch by batch: a request of thousands needs the memory of a few, and texts are padded among a few only.
+        batches = list(batch_slices(len(given))) or [slice(None)]
         try:
-            inputs = self.export.accept(np.asarray(model_input))
+            answers = [answer for rows in batches for answer in self.export.answer(given[rows])]
         except UserError as error:
             raise mlflow.MlflowException.invalid_parameter_value(str(error)) from None
-        # Batch by batch: a request of thousands of images needs the memory of a few.
-        outputs = self.export.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None)
-        answers = self.export.task.readable(outputs, self.export.manifest.description)
         return pd.DataFrame([{name: answer[name] for name in self.export.task.COLUMNS} for answer in answers])
 
 

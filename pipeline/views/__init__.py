@@ -5,6 +5,7 @@ from pipeline.errors import UserError, choices
 from pipeline.views.pictures import Frames, Images, Quadrants
 from pipeline.views.sequences import Sequences
 from pipeline.views.symbols import OneHot, OneHotToLabel
+from pipeline.views.texts import Texts
 from pipeline.views.view import ExampleSpec, View, batch_of
 
 __all__ = ["VIEWS", "ExampleSpec", "View", "batch_of", "open_view"]
@@ -18,6 +19,8 @@ VIEWS: dict[str, View] = {
     "sequence_to_labels": Sequences("a label at each step"),
     "sequence_to_value": Sequences("one value"),
     "sequence_to_values": Sequences("a value at each step"),
+    "tokens_to_label": Texts("one label"),
+    "tokens_to_labels": Texts("a label at each step"),
 }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.dataset import Array, Arrays, Description
 from pipeline.errors import UserError
 
-Sight = Literal["an image", "a clip", "a sequence"]
+Sight = Literal["an image", "a clip", "a sequence", "a text"]
 Asks = Literal["one label", "a label at each step", "one value", "a value at each step"]
 
 
@@ -24,7 +24,8 @@ class ExampleSpec:
     num_outputs: how many answers there are at each place: classes, or values.
     asks: one label or value, or one at each step.
     output_steps: at how many steps it answers; None for as many as it reads.
-    padded: whether sequences may end early, in steps of NaN. num_steps: how many steps stored sequences have.
+    padded: whether sequences may end early, in steps of NaN, or of token 0. num_steps: how many steps stored sequences
+        have. vocabulary_size: of texts, whose inputs are tokens 0 to one less than that.
     batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
     """
 
@@ -34,12 +35,13 @@ class ExampleSpec:
     output_steps: int | None = None
     padded: bool = False
     num_steps: int | None = None
+    vocabulary_size: int | None = None
     batch_size: int | None = None
     steps_per_call: int | None = None
 
 
 class View(ABC):
-    """Turns stored arrays into what a network reads, float32, and into the targets it is to answer.
+    """Turns stored arrays into what a network reads, float32 or int32, and into the targets it is to answer.
 
     layout: of the arrays it can turn. shows: what the network sees. asks: what it is to answer.
     """
@@ -54,24 +56,28 @@ class View(ABC):
 
     @abstractmethod
     def inputs(self, arrays: Arrays, description: Description) -> Array:
-        """float32 inputs [N, ...] of stored examples."""
+        """float32 inputs [N, ...] of stored examples; int32 where they are tokens."""
 
     def targets(self, arrays: Arrays, description: Description) -> Array:
         """int32 targets, [N] here. A label of -1 and a value of NaN are not asked for."""
         return arrays["y"].astype(np.int32)
 
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
-        """Type and shape of one example as a user gives it, -1 for an axis of any length."""
+        """Type and shape of one example as a user gives it, -1 for an axis of any length; of a text `str` and ()."""
         return "uint8", stored_shape
 
     def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
-        """float32 inputs [N, ...] from an array a user gives: one example or several, in the stored form."""
+        """The same from an array a user gives: one example or several, in the stored form."""
         raw = batch_of(raw, stored_shape)
         return self.inputs({"x": raw}, description)
 
     def as_given(self, arrays: Arrays, description: Description) -> Array:
         """Stored examples [N, ...] in the form in which a user would give them."""
         return arrays["x"]
+
+    def remark(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> str | None:
+        """What a user should know of how one example is read; None where it is read as it is."""
+        return None
 
     def raw_rank(self, stored_shape: tuple[int, ...], found: tuple[int, ...]) -> int:
         """How many axes one example has that a user gives in an array of shape `found`."""

@@ -1,0 +1,24 @@
+"""How a text becomes tokens, and tokens a text again."""
+
+import re
+
+from pipeline.dataset import UNKNOWN, Tokenizer
+
+# A word may hold apostrophes, straight or curly; what is neither word nor white space is a token by itself.
+WORD = re.compile(rf"{UNKNOWN}|\w+(?:['’]\w+)*|[^\w\s]")
+LINE_BREAK = "<br />"  # of reviews that were taken from web pages
+UNKNOWN_CHARACTER = "\ufffd"
+
+
+def tokenize(text: str, tokenizer: Tokenizer) -> list[str]:
+    """The tokens of a text: lower-cased `words` and punctuation, `characters`, or what stands between `spaces`."""
+    if tokenizer == "words":
+        return WORD.findall(text.replace(LINE_BREAK, " ").lower())
+    return list(text) if tokenizer == "characters" else text.split()
+
+
+def text_of(tokens: list[str], tokenizer: Tokenizer) -> str:
+    """A text in which `tokenize` finds these tokens again; where it is of characters, unknown ones are U+FFFD."""
+    if tokenizer == "characters":
+        return "".join(UNKNOWN_CHARACTER if token == UNKNOWN else token for token in tokens)
+    return " ".join(tokens)
