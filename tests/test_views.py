@@ -57,6 +57,7 @@ STORED: dict[str, tuple[Description, Arrays]] = {
     "tokens_to_labels": (
         TEXTS.model_copy(update={"tokenizer": "characters"}),
         {"x": TOKENS, "length": LENGTHS, "y": np.array([[0, 1, 1], [1, 0, 0]], np.uint8)},
+    ),
     "window_to_values": (
         VALUES.model_copy(update={"outputs": ["g"], "output_steps": 2}),
         {"x": MEASURED, "y": ANSWERS[:, :2]},
