@@ -61,7 +61,7 @@ def open_language_model(variant: str) -> Export:
     if not writes(export):
         raise UserError(
             f"variant {variant!r} is no language model: it is a {export.manifest.model} that answers "
-            f"{export.view.asks}; {choices(variant, writing)}"
+            f"{export.view.asks}; {choices('', writing)}"
         )
     return export
 

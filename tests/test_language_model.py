@@ -214,3 +214,34 @@ def test_a_training_keeps_its_texts_and_tells_who_listens(keras: Any) -> None:
     )
     assert heard == fitted.samples and [sample["round"] for sample in heard] == [1, 1, 2, 2]
     assert all(len(sample["text"]) == LENGTH and set(sample["text"]) <= set("ab ") for sample in heard)
+
+
+class Killed(Exception):
+    """In place of a signal."""
+
+
+def test_a_training_that_was_killed_has_written_what_it_would_have(keras: Any, tmp_path: Path) -> None:
+    from pipeline.checkpoint import Checkpoint, Fitted
+    from pipeline.network import loss_of, prepare_backend
+
+    parameters = architecture.Parameters(units=[4], dropout=0.2)
+    training = Training(learning_rate=0.05, batch_size=2, steps=6, validate_every=2)
+    arrays = {"x": np.array([[1, 2, 3], [2, 3, 1], [3, 1, 2]], np.uint8)}
+    batches = Batches(arrays, VIEWS["next_symbols"], LETTERS, 2, 1, shuffle=True)
+
+    class Killer(Silent):
+        def on_samples(self, samples: list[Any]) -> None:
+            raise Killed
+
+    def train(checkpoint: Checkpoint | None, listener: Silent) -> Fitted:
+        prepare_backend(training, seed=3)
+        model = architecture.build(parameters, EACH)
+        samples = Samples(architecture.writer(parameters, EACH, model), OneWindow(), seed=1)  # type: ignore[arg-type]
+        loss = loss_of(architecture, EACH, training)
+        return fit(model, loss, training, batches, batches, [listener], checkpoint, samples)
+
+    expected = train(None, Silent()).samples
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
+    with pytest.raises(Killed):
+        train(checkpoint, Killer())
+    assert train(checkpoint, Silent()).samples == expected and len(expected) == 6
