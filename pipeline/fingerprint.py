@@ -30,7 +30,8 @@ TRAINING_CODE = (
     "network.py",
     "places.py",
     "rounds.py",
-    "text",
+    "text/tokenizers.py",
+    "text/vocabulary.py",
     "training.py",
     "views",
 )
