@@ -1,5 +1,6 @@
 """The pictures of a report: curves, confusion, examples. Drawn without a display, with the same bytes each time."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ FRAMES_SHOWN = 6
 DOTS_PER_INCH = 90
 CHARACTERS_SHOWN = 40
 NARROWEST_NAMED = 0.01  # share of the text below which a character's bar has no room for its name
+CHARACTERS_A_LINE, LINES_A_TEXT = 120, 4
 SMALLEST_NORM = 1e-20  # what is smaller still, or nothing, is drawn here
 plt.rcParams.update(
     {
@@ -129,6 +131,23 @@ def sequences(
         axis.text(-0.8, -2 * row, "sees", ha="right", va="center", fontsize=8, color="#57606a")
         axis.text(-0.8, -2 * row - 0.7, "answers", ha="right", va="center", fontsize=8)
     axis.set(xlim=(-2.2, longest - 0.4), ylim=(-2 * len(inputs) + 0.7, 0.6))
+    axis.set_axis_off()
+    return figure
+
+
+def mistakes(rows: Sequence[Mapping[str, object]]) -> Figure:
+    """Texts that were answered wrongly, as far as there is room: what was answered how surely, and what is true."""
+    texts = [textwrap.wrap(str(row["text"]), CHARACTERS_A_LINE, max_lines=LINES_A_TEXT) for row in rows]
+    height = sum(len(lines) + 2 for lines in texts)
+    figure, axis = plt.subplots(figsize=(8.5, 0.16 * height + 0.2))
+    line = 0
+    for row, lines in zip(rows, texts, strict=True):
+        answer = f"{row['predicted']} {row['probability']:.3f}, not {row['actual']}  (test example {row['example']})"
+        # Dollars are no formulas here.
+        axis.text(0, -line, answer, color=WRONG, fontsize=8, weight="bold", va="top", parse_math=False)
+        axis.text(0, -line - 1, "\n".join(lines), fontsize=8, va="top", linespacing=1.15, parse_math=False)
+        line += len(lines) + 2
+    axis.set(xlim=(0, 1), ylim=(-height, 0.5))
     axis.set_axis_off()
     return figure
 

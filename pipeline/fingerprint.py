@@ -31,7 +31,8 @@ TRAINING_CODE = (
     "places.py",
     "rounds.py",
     "samples.py",
-    "text",
+    "text/tokenizers.py",
+    "text/vocabulary.py",
     "training.py",
     "views",
 )

@@ -23,6 +23,7 @@ FIGURES_FOLDER = "figures"
 # Made in some trainings, and handed on: gradients if that is asked for, samples by networks that write.
 GRADIENTS_FILE = "gradients.csv"
 SAMPLES_FILE = "samples.csv"
+MISTAKES_FILE = "mistakes.csv"  # of texts: those answered wrongly, most surely first
 # What every metrics.json holds; all other keys are the task's own metrics.
 SHARED_KEYS = (
     "task",

@@ -17,6 +17,7 @@ from pipeline.places import (
     HISTORY_FILE,
     INFERENCE_TIMING_FILE,
     METRICS_FILE,
+    MISTAKES_FILE,
     PREDICTIONS_FILE,
     SAMPLES_FILE,
     STATISTICS_FILE,
@@ -47,6 +48,9 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():
             figures.save(figure, folder / f"{title}.png")
+        wrong = getattr(export.task, "mistakes", lambda *given: [])(outputs, targets, dataset.card, answers.inputs)
+        if wrong:
+            pd.DataFrame(wrong).to_csv(folder / MISTAKES_FILE, index=False, lineterminator="\n")
         if (places.exported / GRADIENTS_FILE).is_file():
             gradients = pd.read_csv(places.exported / GRADIENTS_FILE)
             # Kept beside its picture for the figures of several variants.
