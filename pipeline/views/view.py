@@ -26,6 +26,7 @@ class ExampleSpec:
     output_steps: at how many steps it answers; None for as many as it reads.
     padded: whether sequences may end early, in steps of NaN, or of token 0. num_steps: how many steps stored sequences
         have. vocabulary_size: of texts, whose inputs are tokens 0 to one less than that.
+    classes: the names of the labels. vectors: [V, D], one for each token, where the dataset has them.
     batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
     """
 
@@ -36,6 +37,8 @@ class ExampleSpec:
     padded: bool = False
     num_steps: int | None = None
     vocabulary_size: int | None = None
+    classes: tuple[str, ...] = ()
+    vectors: Array | None = None
     batch_size: int | None = None
     steps_per_call: int | None = None
 
@@ -74,6 +77,10 @@ class View(ABC):
     def as_given(self, arrays: Arrays, description: Description) -> Array:
         """Stored examples [N, ...] in the form in which a user would give them."""
         return arrays["x"]
+
+    def tokens(self, raw: Array, description: Description) -> list[list[str]]:
+        """The tokens of each text that a user gives; none of what is no text."""
+        return []
 
     def remark(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> str | None:
         """What a user should know of how one example is read; None where it is read as it is."""
