@@ -1,13 +1,20 @@
 """Names that can only be guessed as a whole: the source, its best readers, and what is measured of them."""
 
 import itertools
+import json
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
+from exported import write_export
+from onnx import TensorProto, helper
 
-from pipeline.dataset import Array
+from pipeline.dataset import Array, Dataset
 from pipeline.datasets import entities as source
+from pipeline.predict import predict
+from pipeline.runtime import Export
+from pipeline.stages.generate import generate
 from pipeline.tasks import entities as task
 from pipeline.text.tagging import first_error, spans, tag_names
 
@@ -170,3 +177,74 @@ def test_figures_show_wrong_texts_first(description: "source.Description") -> No
     assert set(drawn) == {"texts", "types"}
     marked = [([], []), ([1], [1]), ([1], [2]), ([1], [1])]
     assert task.texts_shown(marked) == [2, 1, 3, 0]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset, and an export in which each word has scores of pairs: the likeliest tag after each by itself is wrong.
+
+    `Baban` begins a person; `Babalor` is more likely a place's second word than a person's, but that may not follow.
+    """
+    root = tmp_path_factory.mktemp("entities")
+    parameters = source.Parameters.small()
+    generate("entities", source, parameters, 1, {"train": 9, "validation": 3, "test": 5}, root / "data" / "entities")
+    dataset = Dataset(root / "data" / "entities")
+    words, size = dataset.card.vocabulary or [], len(TAGS)
+    scores = np.zeros((len(words), size, size), np.float32)
+    scores[:, :, 0] = 1
+    scores[words.index("Baban"), :, TAGS.index("B-person")] = 3
+    scores[words.index("Babalor"), :, TAGS.index("I-place")] = 5
+    scores[words.index("Babalor"), :, TAGS.index("I-person")] = 4
+    for kind in source.VERBS:
+        inside, may = TAGS.index(f"I-{kind}"), [TAGS.index(f"{letter}-{kind}") for letter in "BI"]
+        scores[:, [tag for tag in range(size) if tag not in may], inside] = -1e4
+    write_export(
+        root / "models" / "named" / "export",
+        dataset.card,
+        {"words": [None, None], "pair_scores": [None, None, size, size]},
+        [helper.make_node("Gather", ["table", "words"], ["pair_scores"])],
+        {"table": scores},
+        reads=TensorProto.INT32,
+        variant="named",
+        view="tokens_to_labels",
+        task="entities",
+        model="tagger",
+        num_parameters=0,
+        fingerprint="0" * 64,
+    )
+    return root
+
+
+def test_an_export_of_pair_scores_answers_with_the_best_tags_of_the_whole_text(project: Path) -> None:
+    export = Export(project / "models" / "named" / "export")
+    texts = np.array(["met Baban Babalor", "Babalor", "nobody Baban Babalor Baban"])
+    outputs = export.run(export.accept(texts))
+    assert outputs.shape == (3, 4, len(TAGS)) and set(np.unique(outputs)) == {0, 1}
+    assert export.run_graphs(export.accept(texts)).shape == (3, 4, len(TAGS), len(TAGS))
+    answers = export.answer(texts)
+    assert [answer["texts"] for answer in answers] == [["Baban Babalor"], [], ["Baban Babalor", "Baban"]]
+    assert answers[2] == {
+        "texts": ["Baban Babalor", "Baban"],
+        "types": ["person", "person"],
+        "starts": [1, 3],
+        "ends": [3, 4],
+    }
+
+
+def test_predict_reads_text_and_names_what_it_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    Path("texts.txt").write_text("we met Baban Babalor\n\nnobody\n")
+    assert list(predict("named", "texts.txt", None, as_json=False)) == [
+        "texts.txt:1: Baban Babalor (person, tokens 3-4)",
+        "texts.txt:3: nothing found",
+    ]
+    found = json.loads(next(predict("named", "texts.txt", None, as_json=True)))
+    assert found["types"] == ["person"] and found["starts"] == [2]
+
+
+def test_the_served_model_says_what_it_answers(project: Path) -> None:
+    from pipeline.tracking.model import signature
+
+    found = signature(Export(project / "models" / "named" / "export"))
+    assert [column.name for column in found.outputs] == list(task.COLUMNS)
+    assert [str(column.type) for column in found.outputs] == ["Array(string)"] * 2 + ["Array(long)"] * 2
