@@ -102,5 +102,5 @@ $(INSTALLED): requirements.lock
 			"Install one, or name it: make PYTHON=python3.12" >&2; exit 2; }
 	@echo "Installing the packages of requirements.lock into .venv (once, about 3-4 minutes)"
 	@[ -x .venv/bin/python ] || "$(PYTHON)" -m venv .venv
-	@.venv/bin/python -m pip install -qq --require-hashes --no-deps -r requirements.lock
+	@.venv/bin/python -m pip install -qq --use-pep517 --require-hashes --no-deps -r requirements.lock
 	@touch $@

@@ -56,7 +56,9 @@ def derived_block(name: str, params: dict[str, dict[str, Any]] | None = None) ->
     block = _plugin_block(DerivedBlock, "derived", name, "method", "derivations", params)
     where = f"{PARAMS_FILE}: derived.{name}"
     _check_path(block.dataset, f"{where}.dataset", params)
-    _check_path(block.start, f"{where}.start", params)
+    method = load_plugin("derivations", block.method, f"{where}.method")
+    if not (getattr(method, "STARTS_FROM_A_FILE", False) and Path(block.start).is_file()):
+        _check_path(block.start, f"{where}.start", params)
     return block
 
 

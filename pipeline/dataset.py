@@ -92,21 +92,26 @@ class ArrayFacts(BaseModel):
 
 
 class Card(Description):
-    """A description together with where the dataset comes from and what is stored."""
+    """A description together with where the dataset comes from and what is stored.
+
+    vectors: [V, D] float32, one for each entry of the vocabulary, where there are any.
+    """
 
     name: str
     source: str
     seed: int | None
     parameters: dict[str, Any]
     splits: dict[str, dict[str, ArrayFacts]]
+    vectors: ArrayFacts | None = None
 
     def as_description(self) -> Description:
         """The description alone."""
         return Description(**{name: getattr(self, name) for name in Description.model_fields})
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 by `<split>/<array>`."""
-        return {f"{s}/{a}": facts.sha256 for s, arrays in self.splits.items() for a, facts in arrays.items()}
+        """SHA-256 by `<split>/<array>`, and of `vectors`."""
+        found = {f"{s}/{a}": facts.sha256 for s, arrays in self.splits.items() for a, facts in arrays.items()}
+        return found | ({"vectors": self.vectors.sha256} if self.vectors else {})
 
     def split_hash(self, split: str) -> str:
         """One SHA-256 over all arrays of a split."""
@@ -122,6 +127,11 @@ class Card(Description):
         return tuple(self.splits["train"]["x"].shape[1:])
 
 
+def vectors_path(folder: Path) -> Path:
+    """Where a dataset's vectors of its vocabulary are stored."""
+    return folder / "vectors.npy"
+
+
 def array_path(folder: Path, split: str, array: str) -> Path:
     """Where one array of one split is stored."""
     return folder / f"{split}_{array}.npy"
@@ -135,17 +145,15 @@ def save_dataset(
     source: str,
     seed: int | None,
     parameters: dict[str, Any],
+    vectors: Array | None = None,
 ) -> Card:
     """Write a dataset: whole or not at all; what stood in `folder` stays until the new one is complete."""
     _check_arrays(folder.name, splits, description)
     with whole_folder(folder) as aside:
-        stored: dict[str, dict[str, ArrayFacts]] = {}
-        for split, arrays in splits.items():
-            stored[split] = {}
-            for name, array in arrays.items():
-                path = array_path(aside, split, name)
-                np.save(path, array, allow_pickle=False)
-                stored[split][name] = ArrayFacts(shape=list(array.shape), dtype=array.dtype.str, sha256=sha256(path))
+        stored = {
+            split: {name: _store(array_path(aside, split, name), array) for name, array in arrays.items()}
+            for split, arrays in splits.items()
+        }
         card = Card(
             **description.model_dump(),
             name=folder.name,
@@ -153,9 +161,15 @@ def save_dataset(
             seed=seed,
             parameters=parameters,
             splits=stored,
+            vectors=None if vectors is None else _store(vectors_path(aside), vectors),
         )
         write_json(aside / CARD_FILE, card.model_dump())
     return card
+
+
+def _store(path: Path, array: Array) -> ArrayFacts:
+    np.save(path, array, allow_pickle=False)
+    return ArrayFacts(shape=list(array.shape), dtype=array.dtype.str, sha256=sha256(path))
 
 
 class Dataset:
@@ -167,18 +181,23 @@ class Dataset:
 
     def split(self, name: str) -> dict[str, Array]:
         """The arrays of a split, memory-mapped read-only; an altered or truncated file is a `UserError`."""
-        arrays = {}
-        for array, facts in self.card.splits[name].items():
-            path = array_path(self.folder, name, array)
-            if not path.is_file():
-                raise UserError(f"{path}: is missing; make the dataset again: dvc repro -f on its stage")
-            if sha256(path) != facts.sha256:
-                raise UserError(
-                    f"{path}: its bytes are not those that {CARD_FILE} recorded (sha256 {facts.sha256[:12]}...);"
-                    f" the file was altered or cut off. Remove {self.folder} and run dvc repro"
-                )
-            arrays[array] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return arrays
+        stored = self.card.splits[name].items()
+        return {array: self._load(array_path(self.folder, name, array), facts) for array, facts in stored}
+
+    def vectors(self) -> Array | None:
+        """The vectors [V, D] of the vocabulary, where there are any."""
+        facts = self.card.vectors
+        return None if facts is None else self._load(vectors_path(self.folder), facts)
+
+    def _load(self, path: Path, facts: ArrayFacts) -> Array:
+        if not path.is_file():
+            raise UserError(f"{path}: is missing; make the dataset again: dvc repro -f on its stage")
+        if sha256(path) != facts.sha256:
+            raise UserError(
+                f"{path}: its bytes are not those that {CARD_FILE} recorded (sha256 {facts.sha256[:12]}...);"
+                f" the file was altered or cut off. Remove {self.folder} and run dvc repro"
+            )
+        return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def read_card(folder: Path) -> Card:

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -24,6 +24,8 @@ CHARACTERS_SHOWN = 40
 NARROWEST_NAMED = 0.01  # share of the text below which a character's bar has no room for its name
 CHARACTERS_A_LINE, LINES_A_TEXT = 120, 4
 SMALLEST_NORM = 1e-20  # what is smaller still, or nothing, is drawn here
+CHARACTERS_A_ROW, INCHES_A_CHARACTER, SPAN_ROWS = 110, 0.0672, 2.9
+Marks = Sequence[tuple[int, int, str]]
 plt.rcParams.update(
     {
         "font.size": 9,
@@ -149,6 +151,60 @@ def mistakes(rows: Sequence[Mapping[str, object]]) -> Figure:
         line += len(lines) + 2
     axis.set(xlim=(0, 1), ylim=(-height, 0.5))
     axis.set_axis_off()
+    return figure
+
+
+def spans(texts: Sequence[Sequence[str]], actual: Sequence[Marks], predicted: Sequence[Marks]) -> Figure:
+    """Texts, the spans that are there below their words in black, and those that were found, green if they are right.
+
+    A span is (start, end, type), `end` being the first word after it.
+    """
+    lines = [line for text in zip(texts, actual, predicted, strict=True) for line in _lines_of(*text)]
+    height = sum(SPAN_ROWS if marked else 1 for _, marked in lines) + len(texts)
+    figure = plt.figure(figsize=(CHARACTERS_A_ROW * INCHES_A_CHARACTER, max(height, 1) * 0.16), layout="none")
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set(xlim=(0, CHARACTERS_A_ROW), ylim=(height, 0))
+    axis.set_axis_off()
+    row = 0.0
+    for text, marked in lines:
+        row += 0 if text else 1
+        axis.text(0, row + 0.5, text, family="monospace", fontsize=8, va="center", parse_math=False)
+        for (start, end, label), below, colour in marked:
+            y = row + 1 + 0.8 * below
+            axis.plot([start, end], [y, y], color=colour, linewidth=1.5, solid_capstyle="butt")
+            axis.text(start, y + 0.4, label, color=colour, fontsize=6, va="center", parse_math=False)
+        row += (SPAN_ROWS if marked else 1) if text else 0
+    return figure
+
+
+def _lines_of(words: Sequence[str], actual: Marks, predicted: Marks) -> list[tuple[str, list[Any]]]:
+    """A text in lines of so many characters, each with what is marked in it; an empty one after it."""
+    right = {*actual} & {*predicted}
+    lines: list[tuple[str, list[Any]]] = []
+    first = 0
+    while first < len(words):
+        ends = np.cumsum([len(word) + 1 for word in words[first:]])
+        count = max(1, int((ends <= CHARACTERS_A_ROW).sum()))
+        places = [0, *ends[:count].tolist()]
+        marked = []
+        for below, (marks, wrong) in enumerate(((actual, "black"), (predicted, WRONG))):
+            for start, end, label in marks:
+                begins, stops = max(start - first, 0), min(end - first, count)
+                if begins < stops:
+                    colour = RIGHT if below and (start, end, label) in right else wrong
+                    marked.append(((places[begins], places[stops] - 1, label), below, colour))
+        lines.append((" ".join(words[first : first + count]), marked))
+        first += count
+    return [*lines, ("", [])]
+
+
+def bars(values: Mapping[str, float], label: str) -> Figure:
+    """One bar a name, with its value."""
+    figure, axis = plt.subplots(figsize=(4.2, 0.6 + 0.28 * max(len(values), 1)))
+    drawn = axis.barh(list(values), list(values.values()), color=TRAIN)
+    axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
+    axis.set(xlabel=label, xlim=(0, 1.12))
+    axis.invert_yaxis()
     return figure
 
 

@@ -97,9 +97,10 @@ def quiet_import() -> Iterator[None]:
 
 
 def network_spec(view: View, dataset: Dataset, training: "Training") -> ExampleSpec:
-    """What a network sees, with the sizes that a stateful one has to be built for."""
+    """What a network sees, what the dataset knows of labels and tokens, and the sizes a stateful one is built for."""
     card = dataset.card
     spec = view.spec(card, card.example_shape())
+    spec = replace(spec, classes=tuple(card.classes or ()), vectors=dataset.vectors())
     if training.truncate_steps is None:
         return spec
     num_examples = {split: card.num_examples(split) for split in ("train", "validation")}

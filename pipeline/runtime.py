@@ -1,7 +1,8 @@
 """Open an export and run it with ONNX Runtime: what is scored, what `predict` answers with and what MLflow serves.
 
 An export is a folder: one `.onnx` file per graph and `export.json`. A graph `step` is run step by step, or on all steps
-at once where it reads many, its state starting at zero for each sequence; the graph `model` answers at once.
+at once where it reads many, its state starting at zero for each sequence; the graph `model` answers at once. Scores of
+pairs of labels (an output `pair_scores`) are decoded here, so whoever runs an export is given labels.
 
 Shape legend: N examples, T time steps.
 """
@@ -20,7 +21,9 @@ from pipeline.dataset import Array, Description
 from pipeline.errors import UserError
 from pipeline.files import read_model
 from pipeline.plugins import load_plugin
+from pipeline.text.tagging import PAIR_SCORES
 from pipeline.views import View, open_view
+from pipeline.viterbi import best_answers
 
 MANIFEST_FILE = "export.json"
 NEXT = "next_"
@@ -83,8 +86,17 @@ class Export:
         return self._sessions[graph]
 
     def run(self, inputs: Array) -> Array:
-        """Outputs [N, ...] for the inputs [N, ...] that the view makes."""
+        """Outputs [N, ...] for the inputs [N, ...] that the view makes; of scores of pairs, 1 for each best label."""
+        outputs = self.run_graphs(inputs)
+        return best_answers(outputs) if self._scores_pairs else outputs
+
+    def run_graphs(self, inputs: Array) -> Array:
+        """What the graphs themselves answer."""
         return self._run_steps(inputs) if "step" in self.manifest.graphs else self._run_model(inputs)
+
+    @property
+    def _scores_pairs(self) -> bool:
+        return "model" in self.manifest.graphs and self.session("model").get_outputs()[0].name == PAIR_SCORES
 
     def run_batches(self, num_examples: int, batch: Callable[[slice], Array], advance: Callable[[int], Any]) -> Array:
         """Outputs of many examples, made and run batch by batch; `advance` hears how many are done more."""
@@ -109,7 +121,9 @@ class Export:
         """
         inputs, description = self.accept(raw), self.manifest.description
         outputs = self.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None)
-        answers: list[dict[str, Any]] = self.task.readable(self.view.in_units(outputs, raw, description), description)
+        found = self.view.in_units(outputs, raw, description)
+        tokens = [self.view.tokens(raw, description)] if getattr(self.task, "NAMES_TOKENS", False) else []
+        answers: list[dict[str, Any]] = self.task.readable(found, description, *tokens)
         return answers
 
     def _run_model(self, inputs: Array) -> Array:

@@ -147,7 +147,7 @@ def fit(
     model.compile(
         optimizer=_optimizer(training, num_updates),
         loss=loss,
-        metrics=_metrics(train.view.asks),
+        metrics=_metrics(train.view.asks, model),
         steps_per_execution=math.gcd(training.steps_per_execution, per_round),
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
@@ -178,8 +178,8 @@ def _fit_rounds(model: "keras.Model", train: Batches, rounds: "Rounds") -> None:
             model.fit(batches, steps_per_epoch=per_round, **options)
 
 
-def _metrics(asks: str) -> list[Any]:
-    """What is followed beside the loss: the accuracy of labels; values have their loss."""
+def _metrics(asks: str, model: "keras.Model") -> list[Any]:
+    """What is followed beside the loss: the accuracy of labels; values, and scores of pairs of labels, have theirs."""
     import keras
     from keras import ops
 
@@ -192,7 +192,8 @@ def _metrics(asks: str) -> list[Any]:
         right = ops.cast(ops.equal(labels, ops.cast(answers, "int32")), "float32")
         return ops.sum(right * asked) / ops.maximum(ops.sum(asked), 1.0)
 
-    return [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")] if "label" in asks else []
+    each_place = "label" in asks and len(model.output.shape) == (3 if "each step" in asks else 2)
+    return [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")] if each_place else []
 
 
 def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimizer":

@@ -7,8 +7,6 @@ import numpy as np
 
 from pipeline.dataset import Array
 
-PAIR_SCORES = "pair_scores"  # what an exported graph calls an output that is to be decoded
-
 
 def best_labels(scores: Array) -> Array:
     """The labels [N, T] whose scores [N, T, K, K] add up to most, [n, t, i, j] being that of j at t after i.

@@ -13,6 +13,7 @@ from pipeline.checking.texts import check_card_of_texts, check_cut, check_texts,
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
 from pipeline.formats.arrays import LAYOUTS
 from pipeline.labels import names_of
+from pipeline.text.tagging import scheme_of
 
 LARGEST_BLANK_SHARE = 0.01
 LARGEST_REPEATED_SHARE = 0.05
@@ -45,11 +46,12 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
             "shares": {split: np.round(c / c.sum(), DIGITS).tolist() for split, c in counts.items()},
         }
     )
+    counted = bool(counts) and not scheme_of(card.classes or ())  # of tags many are rare or not used, as it happens
     return measured.with_findings(
         [
             *_ranges(blank, duplicates, card),
             *check_cut(card),
-            *(_labels(counts, card) if counts else ()),
+            *(_labels(counts, card) if counted else ()),
             *_shifts(shifts, counts, card),
             *_repeated(duplicates, card),
             *_leaks(duplicates, card, imported),
@@ -85,7 +87,7 @@ def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
         x = arrays["x"]
         if x.ndim not in axes or not fits(x.dtype):
             yield error("schema", f"{split} x", f"{card.layout}", f"{x.dtype} {list(x.shape)}", layout, remake)
-        elif card.layout != "symbols" and x.shape[1:] != card.example_shape():
+        elif card.layout not in ("symbols", "texts") and x.shape[1:] != card.example_shape():
             shapes = str(list(x.shape[1:])), str(list(card.example_shape()))
             yield error("schema", f"{split} x", "shape of an example", *shapes, remake)
         elif x.size:

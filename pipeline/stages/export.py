@@ -81,7 +81,7 @@ def check_export(
         for clip in lengths:
             network_spec_here = replace(spec, batch_size=size, steps_per_call=1) if spec.batch_size else spec
             expected = network_outputs(network, network_spec_here, clip)
-            found = exported.run(clip)
+            found = exported.run_graphs(clip)
             if found.shape != expected.shape or not np.isfinite(found).all():
                 raise StageFailure(f"the export answers {found.shape} where the network answers {expected.shape}")
             largest = max(largest, float(np.abs(found - expected).max()))

@@ -49,7 +49,7 @@ def _check_names(where: str, description: Description) -> None:
 
 
 def _check_shapes(where: str, splits: dict[str, Arrays], description: Description) -> None:
-    """Every split shows a network the same shape; only sequences of symbols may differ in length."""
+    """Every split shows a network the same shape; only sequences of symbols, and texts, may differ in length."""
     shapes = {split: list(arrays["x"].shape[1:]) for split, arrays in splits.items()}
-    if description.layout != "symbols" and len({tuple(shape) for shape in shapes.values()}) > 1:
+    if description.layout not in ("symbols", "texts") and len({tuple(shape) for shape in shapes.values()}) > 1:
         raise UserError(f"{where}.path: examples differ in shape between splits: {shapes}; allowed: one shape for all")

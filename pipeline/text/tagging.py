@@ -14,6 +14,7 @@ Scheme = Literal["bio", "iob1", "iobes"]
 OUTSIDE = "O"
 LETTERS: dict[str, str] = {"bio": "BI", "iob1": "IB", "iobes": "BIES"}
 BOUNDARY = "the boundary of the sentence"
+PAIR_SCORES = "pair_scores"  # what an exported graph calls scores of pairs of tags, which are still to be decoded
 
 
 @dataclass(frozen=True)

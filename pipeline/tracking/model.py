@@ -23,6 +23,7 @@ SERVING_CODE = (
     "forecasts.py",
     "plugins.py",
     "runtime.py",
+    "viterbi.py",
     "labels.py",
     "text",
     "values.py",
@@ -104,7 +105,7 @@ def signature(export: Export) -> Any:
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
     from mlflow.types.schema import Array
 
-    kinds = {"string": DataType.string, "double": DataType.double}
+    kinds = {"string": DataType.string, "double": DataType.double, "long": DataType.long}
     columns = []
     for name, kind in export.task.COLUMNS.items():
         one = kinds[kind.removesuffix("s")]

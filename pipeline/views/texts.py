@@ -61,6 +61,9 @@ class Texts(View):
             steps = min(steps, stored_shape[0])
         return padded(indices_of(texts, description.vocabulary or []), steps)
 
+    def tokens(self, raw: Array, description: Description) -> list[list[str]]:
+        return _tokens(raw, description)
+
     def remark(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> str | None:
         (tokens,) = _tokens(raw, description)
         if self.asks != "one label" or len(tokens) <= stored_shape[0]:

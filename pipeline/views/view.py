@@ -28,6 +28,7 @@ class ExampleSpec:
         have. vocabulary_size: of texts, whose inputs are tokens 0 to one less than that.
     continues: of each value answered, the place among the features of the series that it continues, in the same unit;
         empty where the answers are of another kind.
+    classes: the names of the labels. vectors: [V, D], one for each token, where the dataset has them.
     batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
     """
 
@@ -39,6 +40,8 @@ class ExampleSpec:
     num_steps: int | None = None
     vocabulary_size: int | None = None
     continues: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
+    vectors: Array | None = None
     batch_size: int | None = None
     steps_per_call: int | None = None
 
@@ -88,6 +91,10 @@ class View(ABC):
     def as_given(self, arrays: Arrays, description: Description) -> Array:
         """Stored examples [N, ...] in the form in which a user would give them."""
         return arrays["x"]
+
+    def tokens(self, raw: Array, description: Description) -> list[list[str]]:
+        """The tokens of each text that a user gives; none of what is no text."""
+        return []
 
     def remark(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> str | None:
         """What a user should know of how one example is read; None where it is read as it is."""
