@@ -1,0 +1,56 @@
+"""Images and clips, with what was answered to them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from pipeline.dataset import Array
+from pipeline.figures.drawing import RIGHT, WRONG
+
+FRAMES_SHOWN = 6
+
+
+def clips(clips: Array, captions: Sequence[str], right: Sequence[bool]) -> Figure:
+    """Clips [N, T, H, W, C] as strips of frames from first to last, one strip a row."""
+    num_steps = clips.shape[1]
+    steps = np.unique(np.linspace(0, num_steps - 1, min(FRAMES_SHOWN, num_steps)).round().astype(int))
+    width_of_frame = max(0.35, min(1.1, 1.1 * clips.shape[3] / clips.shape[2]))
+    figure, axes = plt.subplots(
+        len(clips), len(steps), figsize=(1.4 + (width_of_frame + 0.1) * len(steps), 1.25 * len(clips)), squeeze=False
+    )
+    for row, (clip, caption, good) in enumerate(zip(clips, captions, right, strict=True)):
+        for axis, step in zip(axes[row], steps, strict=True):
+            _show(axis, clip[step])
+            if row == 0:
+                axis.set_title(f"frame {step + 1}", fontsize=7)
+        axes[row][0].set_ylabel(
+            caption, color=RIGHT if good else WRONG, rotation=0, ha="right", va="center", fontsize=8
+        )
+    return figure
+
+
+def images(images: Array, captions: Sequence[str], right: Sequence[bool], columns: int = 8) -> Figure:
+    """Images [N, H, W, C] in a grid, each with its caption."""
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * 0.95, rows * 1.15), squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, caption, good in zip(axes.flat, images, captions, right, strict=False):
+        axis.set_axis_on()
+        _show(axis, image)
+        axis.set_title(caption, color=RIGHT if good else WRONG, fontsize=8)
+    return figure
+
+
+def _show(axis: plt.Axes, image: Array) -> None:
+    if image.shape[-1] == 1:
+        axis.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        axis.imshow(image, interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    axis.grid(visible=False)
+    for spine in axis.spines.values():
+        spine.set_visible(True)
+        spine.set_alpha(0.3)
