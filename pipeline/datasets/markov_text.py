@@ -17,6 +17,8 @@ from pipeline.dataset import Array, Arrays, Description
 from pipeline.noise import DIGITS
 
 LETTERS = f" {ascii_lowercase}"
+# Readers of none of the letters before, and of one: both in vain where the next depends on more.
+FEWER = ("letters by their frequency", "letters by the one before")
 RUN_IN = 32  # letters drawn and thrown away: the first context is drawn evenly, later ones as the chain visits them
 
 
@@ -75,12 +77,8 @@ def describe(parameters: Parameters, test: Arrays) -> Description:
         first_answer=parameters.order - 1,
         ceilings=scores(counts, weights(parameters)),
         references={
-            "letters by their frequency": _best_by_fewer(counts, parameters.letters, 0),
-            **(
-                {"letters by the one before": _best_by_fewer(counts, parameters.letters, 1)}
-                if parameters.order > 1
-                else {}
-            ),
+            name: _best_by_fewer(counts, parameters.letters, order)
+            for order, name in enumerate(FEWER[: parameters.order])
         },
         disjoint=parameters.length >= 50,  # of short ones some come twice
     )
