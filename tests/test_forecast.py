@@ -2,13 +2,19 @@
 
 import numpy as np
 import pytest
+from exported import write_export
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
-from pipeline.dataset import Array, Description, Scaling
+from pipeline.dataset import Array, Dataset, Description, Scaling
+from pipeline.datasets import coupled_series
 from pipeline.errors import UserError
 from pipeline.forecasts import errors, simple_forecasts, with_references
+from pipeline.runtime import Export
+from pipeline.scoring import answer_test
+from pipeline.stages.generate import generate
 from pipeline.tasks import forecast
 from pipeline.views import VIEWS
 
@@ -196,3 +202,44 @@ def test_a_window_that_does_not_move_keeps_the_unit_of_the_data(value: float) ->
 def test_data_without_forecasts_has_another_view(changed: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=f"view 'window_to_values': .*{message}"):
         WINDOW.spec(PRICES.model_copy(update=changed), (4, 3))
+
+
+# ---- from the export to the score -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def last_value(tmp_path_factory: pytest.TempPathFactory) -> tuple[Export, Dataset]:
+    """Coupled series far from 0, and an export that answers them with the last step of each window."""
+    folder, drawn = tmp_path_factory.mktemp("last_value"), coupled_series.Parameters.small()
+    card = generate("coupled", coupled_series, drawn, 1, {"train": 20, "validation": 5, "test": 80}, folder / "data")
+    constants = {"last": np.array([-1]), "times": np.array([1, drawn.horizon, 1])}
+    nodes = [
+        helper.make_node("Gather", ["steps", "last"], ["ended"], axis=1),
+        helper.make_node("Tile", ["ended", "times"], ["value"]),
+    ]
+    made = {"view": "window_to_values", "task": "forecast", "model": "encoder_decoder", "num_parameters": 0}
+    shapes = {"steps": [None, None, 2], "value": [None, drawn.horizon, 2]}
+    write_export(folder / "export", card, shapes, nodes, constants, variant="last", fingerprint="0" * 64, **made)
+    return Export(folder / "export"), Dataset(folder / "data")
+
+
+def test_a_network_that_answers_the_last_value_scores_what_the_reference_says(last_value) -> None:
+    export, dataset = last_value
+    answered = answer_test(export, dataset, lambda done: None)
+    test = dataset.split("test")
+    np.testing.assert_allclose(answered.outputs, test["x"][:, -1:].repeat(3, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(answered.targets, test["y"], rtol=1e-6)
+    np.testing.assert_array_equal(answered.shown([2, 5]), test["x"][[2, 5]])
+    assert abs(answered.inputs([0])).max() < 2
+    found = forecast.measure(answered.outputs, answered.targets, dataset.card)
+    assert found == pytest.approx(dataset.card.references["last value"], rel=1e-4)
+    assert dataset.card.ceilings["rmse"] < min(reached["rmse"] for reached in dataset.card.references.values())
+
+
+def test_what_a_user_gives_is_answered_in_its_own_units(last_value) -> None:
+    export, dataset = last_value
+    windows = dataset.split("test")["x"][:70]  # more than a batch of the runtime
+    one, several = export.answer(windows[0]), export.answer(windows)
+    assert len(several) == 70 and several[:1] == one
+    for window, answer in zip(windows, several, strict=True):
+        np.testing.assert_allclose(answer["values"], np.tile(window[-1], 3), rtol=1e-6)
