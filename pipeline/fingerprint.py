@@ -31,8 +31,7 @@ TRAINING_CODE = (
     "places.py",
     "rounds.py",
     "samples.py",
-    "text/tokenizers.py",
-    "text/vocabulary.py",
+    "text",
     "training.py",
     "views",
 )
