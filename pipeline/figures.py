@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RIGHT, WRONG, TRAIN, VALIDATION = "#1a7f37", "#cf222e", "#0969da", "#bc4c00"
 FRAMES_SHOWN = 6
 DOTS_PER_INCH = 90
-CHARACTERS_A_LINE, LINES_A_TEXT = 120, 4
+CHARACTERS_A_LINE, LINES_A_TEXT = 150, 4
 SMALLEST_NORM = 1e-20  # what is smaller still, or nothing, is drawn here
 plt.rcParams.update(
     {
