@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.measuring import ROOT, Row
 
-COMPARISONS = ("generation", "training", "recurrent", "tagging", "memory", "startup", "serving")
+COMPARISONS = ("generation", "training", "recurrent", "texts", "tagging", "memory", "startup", "serving")
 RESULTS_FILE = ROOT / "benchmarks" / "results.json"
 PACKAGES = ("numpy", "tensorflow", "keras", "dvc", "mlflow", "onnxruntime")
 VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}

@@ -1,5 +1,6 @@
 """The pictures of a report: curves, confusion, examples. Drawn without a display, with the same bytes each time."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 RIGHT, WRONG, TRAIN, VALIDATION = "#1a7f37", "#cf222e", "#0969da", "#bc4c00"
 FRAMES_SHOWN = 6
 DOTS_PER_INCH = 90
+CHARACTERS_A_LINE, LINES_A_TEXT = 150, 4
 SMALLEST_NORM = 1e-20  # what is smaller still, or nothing, is drawn here
 CHARACTERS_SHOWN, INCHES_A_CHARACTER, SPAN_ROWS = 110, 0.0672, 2.9
 Marks = Sequence[tuple[int, int, str]]
@@ -184,6 +186,23 @@ def bars(values: Mapping[str, float], label: str) -> Figure:
     axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
     axis.set(xlabel=label, xlim=(0, 1.12))
     axis.invert_yaxis()
+    return figure
+
+
+def mistakes(rows: Sequence[Mapping[str, object]]) -> Figure:
+    """Texts that were answered wrongly, as far as there is room: what was answered how surely, and what is true."""
+    texts = [textwrap.wrap(str(row["text"]), CHARACTERS_A_LINE, max_lines=LINES_A_TEXT) for row in rows]
+    height = sum(len(lines) + 2 for lines in texts)
+    figure, axis = plt.subplots(figsize=(8.5, 0.16 * height + 0.2))
+    line = 0
+    for row, lines in zip(rows, texts, strict=True):
+        answer = f"{row['predicted']} {row['probability']:.3f}, not {row['actual']}  (test example {row['example']})"
+        # Dollars are no formulas here.
+        axis.text(0, -line, answer, color=WRONG, fontsize=8, weight="bold", va="top", parse_math=False)
+        axis.text(0, -line - 1, "\n".join(lines), fontsize=8, va="top", linespacing=1.15, parse_math=False)
+        line += len(lines) + 2
+    axis.set(xlim=(0, 1), ylim=(-height, 0.5))
+    axis.set_axis_off()
     return figure
 
 

@@ -30,7 +30,9 @@ TRAINING_CODE = (
     "network.py",
     "places.py",
     "rounds.py",
-    "text",
+    "text/tagging.py",
+    "text/tokenizers.py",
+    "text/vocabulary.py",
     "training.py",
     "views",
 )

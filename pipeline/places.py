@@ -17,6 +17,7 @@ STATISTICS_FILE = "statistics.npy"
 TRAIN_TIMING_FILE = "train_timing.json"
 INFERENCE_TIMING_FILE = "inference_timing.json"
 FIGURES_FOLDER = "figures"
+MISTAKES_FILE = "mistakes.csv"  # of texts: those answered wrongly, most surely first
 GRADIENTS_FILE = "gradients.csv"  # made in training if that is asked for, and handed on
 # What every metrics.json holds; all other keys are the task's own metrics.
 SHARED_KEYS = (

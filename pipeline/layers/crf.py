@@ -50,16 +50,12 @@ class PairScores(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        labels = input_shape[-1]
+        labels = int(input_shape[-1] or 0)
         self.transitions = self.add_weight(shape=(labels, labels), initializer="zeros", name="transitions")
         self.beginning = self.add_weight(shape=(labels,), initializer="zeros", name="beginning")
         self.end = self.add_weight(shape=(labels,), initializer="zeros", name="end")
-        given = (self.first, self.pairs, self.last)
-        shapes = ((labels,), (labels, labels), (labels,))
-        self.allowed = [
-            np.ones(shape, bool) if rule is None else np.array(rule, bool)
-            for rule, shape in zip(given, shapes, strict=True)
-        ]
+        rules = zip((self.first, self.pairs, self.last), ([labels], [labels, labels], [labels]), strict=True)
+        self.allowed = [np.ones(shape, bool) if rule is None else np.array(rule, bool) for rule, shape in rules]
 
     def call(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
         real = ops.ones_like(emissions[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")

@@ -16,6 +16,7 @@ from pipeline.places import (
     HISTORY_FILE,
     INFERENCE_TIMING_FILE,
     METRICS_FILE,
+    MISTAKES_FILE,
     PREDICTIONS_FILE,
     STATISTICS_FILE,
     Places,
@@ -45,6 +46,9 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():
             figures.save(figure, folder / f"{title}.png")
+        if hasattr(export.task, "mistakes") and dataset.card.layout == "texts":
+            wrong = export.task.mistakes(outputs, targets, dataset.card, answers.inputs)
+            pd.DataFrame(wrong).to_csv(folder / MISTAKES_FILE, index=False, lineterminator="\n")
         if (places.exported / GRADIENTS_FILE).is_file():
             gradients = pd.read_csv(places.exported / GRADIENTS_FILE)
             # Kept beside its picture for the figures of several variants.

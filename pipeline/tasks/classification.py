@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.dataset import Array, Description
 from pipeline.labels import names_of, probabilities
+from pipeline.text.tokenizers import text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,8 @@ METRICS = ("accuracy", "macro_f1", "log_loss")
 LOWER_IS_BETTER = ("log_loss",)
 COLUMNS = {"label": "string", "probability": "double"}
 STATISTICS = ("right", "examples")
-IMAGES_SHOWN, CLIPS_SHOWN = 24, 4
+IMAGES_SHOWN, CLIPS_SHOWN, TEXTS_SHOWN = 24, 4, 12
+MISTAKES_LISTED = 200
 SEQUENCE_AXES, CLIP_AXES = 3, 5
 
 
@@ -90,6 +92,9 @@ def figures(
     rows = predictions(outputs, targets, description)
     actual, predicted = list(map(str, rows["actual"])), list(map(str, rows["predicted"]))
     pictures = {"confusion": draw.confusion(actual, predicted, names_of(description))}
+    if description.layout == "texts":
+        wrong = mistakes(outputs, targets, description, inputs)[:TEXTS_SHOWN]
+        return pictures | ({"mistakes": draw.mistakes(wrong)} if wrong else {})
     axes = inputs([0]).ndim
     if axes == SEQUENCE_AXES:
         return pictures
@@ -101,6 +106,27 @@ def figures(
     ]
     pictures["examples"] = (draw.clips if axes == CLIP_AXES else draw.images)(inputs(shown), captions, right)
     return pictures
+
+
+def mistakes(
+    outputs: Array, targets: Array, description: Description, inputs: Callable[[list[int]], Array]
+) -> list[dict[str, object]]:
+    """The texts that were answered wrongly, most surely first, for `mistakes.csv`."""
+    assert description.tokenizer, "a description of texts"
+    share, classes, vocabulary = probabilities(outputs), names_of(description), description.vocabulary or []
+    answers = share.argmax(axis=-1)
+    wrong = np.flatnonzero(answers != targets)
+    shown = [int(row) for row in wrong[np.argsort(-share[wrong].max(axis=-1), kind="stable")][:MISTAKES_LISTED]]
+    return [
+        {
+            "example": row,
+            "actual": classes[targets[row]],
+            "predicted": classes[answers[row]],
+            "probability": round(float(share[row].max()), 4),
+            "text": text_of([vocabulary[token] for token in tokens if token], description.tokenizer),
+        }
+        for row, tokens in zip(shown, inputs(shown) if shown else [], strict=True)
+    ]
 
 
 def examples_shown(outputs: Array, targets: Array, number: int) -> list[int]:
