@@ -20,6 +20,7 @@ COMPARISONS = (
     "training",
     "recurrent",
     "forecasting",
+    "texts",
     "tagging",
     "memory",
     "language",

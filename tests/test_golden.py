@@ -34,6 +34,11 @@ def by_formula(shape: tuple[int, ...]) -> Array:
     return values.reshape(shape).astype(np.float32)
 
 
+def tokens_by_formula(shape: tuple[int, ...], vocabulary_size: int) -> Array:
+    """Tokens of texts without padding."""
+    return (1 + (np.arange(np.prod(shape, dtype=int)) * 7919) % (vocabulary_size - 1)).reshape(shape).astype(np.int32)
+
+
 def outputs(architecture: str, parameters: dict[str, Any], spec: dict[str, Any]) -> Array:
     plugin = load_plugin("models", architecture, "tests")
     spec["input_shape"] = tuple(spec["input_shape"])
@@ -43,7 +48,10 @@ def outputs(architecture: str, parameters: dict[str, Any], spec: dict[str, Any])
     free = [
         (given.shape[0] or NUM_EXAMPLES, *(axis or NUM_STEPS for axis in given.shape[1:])) for given in model.inputs
     ]
-    inputs = [by_formula(shape) for shape in free]
+    inputs = [
+        by_formula(shape) if given.dtype == "float32" else tokens_by_formula(shape, spec["vocabulary_size"])
+        for given, shape in zip(model.inputs, free, strict=True)
+    ]
     return np.asarray(model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0]))
 
 

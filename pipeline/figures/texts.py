@@ -13,7 +13,7 @@ from pipeline.figures.drawing import RIGHT, TRAIN, VALIDATION, WRONG, canvas
 
 CHARACTERS_SHOWN = 40
 NARROWEST_NAMED = 0.01  # share of the text below which a character's bar has no room for its name
-CHARACTERS_A_LINE, LINES_A_TEXT = 120, 4
+CHARACTERS_A_LINE, LINES_A_TEXT = 150, 4
 CHARACTERS_A_ROW, INCHES_A_CHARACTER, SPAN_ROWS = 110, 0.0672, 2.9
 Marks = Sequence[tuple[int, int, str]]
 

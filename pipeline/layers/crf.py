@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from pipeline.layers.compiled import compiled
@@ -33,6 +34,7 @@ class PairScores(keras.layers.Layer):
 
     [b, t, i, j] is the score of label j at step t after label i at the step before; at the first step it is the same
     for all i. first, last [K], pairs [K, K]: which labels may begin, end and follow each other; all, if none is given.
+    fast: compiled as a whole, which cannot be exported.
     """
 
     def __init__(
@@ -40,38 +42,25 @@ class PairScores(keras.layers.Layer):
         first: Sequence[bool] | None = None,
         pairs: Sequence[Sequence[bool]] | None = None,
         last: Sequence[bool] | None = None,
+        fast: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.first, self.pairs, self.last = first, pairs, last
+        self.first, self.pairs, self.last, self.fast = first, pairs, last, fast
         self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        labels = input_shape[-1]
+        labels = int(input_shape[-1] or 0)
         self.transitions = self.add_weight(shape=(labels, labels), initializer="zeros", name="transitions")
         self.beginning = self.add_weight(shape=(labels,), initializer="zeros", name="beginning")
         self.end = self.add_weight(shape=(labels,), initializer="zeros", name="end")
+        rules = zip((self.first, self.pairs, self.last), ([labels], [labels, labels], [labels]), strict=True)
+        self.allowed = [np.ones(shape, bool) if rule is None else np.array(rule, bool) for rule, shape in rules]
 
     def call(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
         real = ops.ones_like(emissions[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
-        goes_on = ops.concatenate([real[:, 1:], ops.zeros_like(real[:, :1])], axis=1)
-        ends = ops.logical_and(real, ops.logical_not(goes_on))[..., None]
-        emissions = emissions + ops.where(ends, self.end.value, 0.0)
-        if self.last is not None:
-            emissions = ops.where(ops.logical_and(ends, _unless(self.last)), FORBIDDEN, emissions)
-        beginning = self._or_forbidden(emissions[:, :1] + self.beginning, self.first)[:, :, None]
-        scores = self._or_forbidden(emissions[:, :, None] + self.transitions, self.pairs)
-        scores = ops.concatenate([beginning + ops.zeros_like(scores[:, :1]), scores[:, 1:]], axis=1)
-        same = ops.eye(emissions.shape[-1], dtype=scores.dtype)
-        return ops.where(real[..., None, None], scores, (1 - same) * FORBIDDEN)
-
-    @staticmethod
-    def _or_forbidden(scores: Tensor, allowed: Any) -> Tensor:
-        """Exactly `FORBIDDEN`, whatever was added, where that is so low already or nothing is allowed."""
-        out = scores < FORBIDDEN / 2
-        if allowed is not None:
-            out = ops.logical_or(out, _unless(allowed))
-        return ops.where(out, FORBIDDEN, scores)
+        weights = [weight.value for weight in (self.transitions, self.beginning, self.end)]
+        return (compiled(_pair_scores) if self.fast else _pair_scores)(emissions, real, *weights, *self.allowed)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
         """The mask has become part of the scores."""
@@ -80,11 +69,34 @@ class PairScores(keras.layers.Layer):
         return (*input_shape, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "first": self.first, "pairs": self.pairs, "last": self.last}
+        return {**super().get_config(), "first": self.first, "pairs": self.pairs, "last": self.last, "fast": self.fast}
 
 
-def _unless(allowed: Any) -> Tensor:
-    return ops.logical_not(ops.convert_to_tensor(allowed, dtype="bool"))
+def _pair_scores(
+    emissions: Tensor,
+    real: Tensor,
+    transitions: Tensor,
+    beginning: Tensor,
+    end: Tensor,
+    may_begin: Tensor,
+    may_follow: Tensor,
+    may_end: Tensor,
+) -> Tensor:
+    """Scores [B, T, K, K] of emissions [B, T, K], of which `real` [B, T] count."""
+    goes_on = ops.concatenate([real[:, 1:], ops.zeros_like(real[:, :1])], axis=1)
+    ends = ops.logical_and(real, ops.logical_not(goes_on))[..., None]
+    emissions = emissions + ops.where(ends, end, 0.0)
+    emissions = ops.where(ops.logical_or(ops.logical_not(ends), may_end), emissions, FORBIDDEN)
+    first = _or_forbidden(emissions[:, :1] + beginning, may_begin)[:, :, None]
+    scores = _or_forbidden(emissions[:, :, None] + transitions, may_follow)
+    scores = ops.concatenate([first + ops.zeros_like(scores[:, :1]), scores[:, 1:]], axis=1)
+    stays = (1 - ops.eye(emissions.shape[-1], dtype=scores.dtype)) * FORBIDDEN
+    return ops.where(real[..., None, None], scores, stays)
+
+
+def _or_forbidden(scores: Tensor, allowed: Tensor) -> Tensor:
+    """Exactly `FORBIDDEN`, whatever was added to it, where something is not allowed."""
+    return ops.where(ops.logical_and(scores > FORBIDDEN / 2, allowed), scores, FORBIDDEN)
 
 
 class SequenceLoss(keras.losses.Loss):

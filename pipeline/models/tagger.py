@@ -65,7 +65,7 @@ def build(parameters: Parameters, spec: ExampleSpec, fast: bool = True) -> "kera
     emissions = keras.layers.Dense(spec.num_outputs)(features)
     scheme = scheme_of(spec.classes)
     rules = vars(allowed_pairs(spec.classes, scheme)) if scheme else {}
-    return keras.Model(words, PairScores(**rules, dtype="float32")(emissions))
+    return keras.Model(words, PairScores(**rules, fast=fast, dtype="float32")(emissions))
 
 
 def _embedding(parameters: Parameters, spec: ExampleSpec) -> "keras.layers.Layer":

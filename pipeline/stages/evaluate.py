@@ -48,9 +48,8 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():
             figures.save(figure, folder / f"{title}.png")
-        if hasattr(export.task, "mistakes") and (
-            wrong := export.task.mistakes(outputs, targets, dataset.card, answers.inputs)
-        ):
+        if hasattr(export.task, "mistakes") and dataset.card.layout == "texts":
+            wrong = export.task.mistakes(outputs, targets, dataset.card, answers.inputs)
             pd.DataFrame(wrong).to_csv(folder / MISTAKES_FILE, index=False, lineterminator="\n")
         if (places.exported / GRADIENTS_FILE).is_file():
             gradients = pd.read_csv(places.exported / GRADIENTS_FILE)

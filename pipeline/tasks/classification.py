@@ -111,9 +111,8 @@ def figures(
 def mistakes(
     outputs: Array, targets: Array, description: Description, inputs: Callable[[list[int]], Array]
 ) -> list[dict[str, object]]:
-    """The texts that were answered wrongly, most surely first; of what are no texts nothing. For `mistakes.csv`."""
-    if description.layout != "texts" or not description.tokenizer:
-        return []
+    """The texts that were answered wrongly, most surely first, for `mistakes.csv`."""
+    assert description.tokenizer, "a description of texts"
     share, classes, vocabulary = probabilities(outputs), names_of(description), description.vocabulary or []
     answers = share.argmax(axis=-1)
     wrong = np.flatnonzero(answers != targets)
