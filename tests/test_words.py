@@ -74,6 +74,20 @@ def test_the_mean_of_words_is_that_of_words_pairs_and_triples(keras: Any) -> Non
         np.testing.assert_allclose(found[row], np.mean(vectors, axis=0), atol=1e-6)
 
 
+def test_what_is_left_out_of_the_mean_in_training_is_not_counted_either(keras: Any) -> None:
+    from pipeline.layers.words import MeanOfWords
+
+    layer = MeanOfWords(SIZE, 2, 50, 4, dropout=0.5)
+    text = np.full((200, 9), 3, np.int32)
+    layer(text)
+    words, sequences = layer.get_weights()
+    layer.set_weights([np.ones_like(words), np.ones_like(sequences)])
+    np.testing.assert_allclose(layer(text, training=True), 1, atol=1e-6)
+    layer.set_weights([words, sequences])
+    assert np.asarray(layer(text, training=True)).std(axis=0).max() > 0
+    assert np.asarray(layer(text)).std(axis=0).max() < 1e-6
+
+
 def test_the_published_network_has_the_weights_of_its_layers(keras: Any) -> None:
     spec = ExampleSpec((None,), 2, padded=True, vocabulary_size=10_000)
     model = sentence_cnn.build(sentence_cnn.Parameters(), spec)

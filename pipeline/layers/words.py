@@ -56,15 +56,20 @@ class StrongestWindow(keras.layers.Layer):
 class MeanOfWords(keras.layers.Layer):
     """Tokens [B, T] -> the mean vector [B, U] of all words of a text and of its sequences of up to `longest` words.
 
-    Each word has a vector of its own; sequences share `buckets` of them, by a hash.
+    Each word has a vector of its own; sequences share `buckets` of them, by a hash. In training each is left out with
+    chance `dropout`, and the mean is of the others.
     """
 
-    def __init__(self, vocabulary_size: int, longest: int, buckets: int, units: int, **options: Any) -> None:
+    def __init__(
+        self, vocabulary_size: int, longest: int, buckets: int, units: int, dropout: float = 0.0, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.vocabulary_size = vocabulary_size
         self.longest = longest
         self.buckets = buckets
         self.units = units
+        self.dropout = dropout
+        self.seeds = keras.random.SeedGenerator()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.words = self.add_weight(
@@ -75,20 +80,22 @@ class MeanOfWords(keras.layers.Layer):
                 shape=(self.buckets, self.units), initializer=keras.initializers.RandomUniform(), name="sequences"
             )
 
-    def call(self, inputs: Tensor) -> Tensor:
-        total, count = self._summed(self.words, inputs, inputs != 0)
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        total, count = self._summed(self.words, inputs, inputs != 0, training)
         hashed = ops.mod(inputs, self.buckets)
         for length in range(2, self.longest + 1):
             following = inputs[:, length - 1 :]
             hashed = ops.mod(hashed[:, :-1] * FACTOR + following, self.buckets)
-            more, number = self._summed(self.sequences, hashed, following != 0)
+            more, number = self._summed(self.sequences, hashed, following != 0, training)
             total, count = total + more, count + number
         return total / ops.maximum(count, 1)
 
-    @staticmethod
-    def _summed(table: Tensor, indices: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    def _summed(self, table: Tensor, indices: Tensor, counted: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         """The sum [B, U] of the vectors that count, and how many these are [B, 1]."""
         vectors = ops.take(table, indices, axis=0)
+        if training and self.dropout:
+            kept = keras.random.uniform(ops.shape(indices), seed=self.seeds) >= self.dropout
+            counted = ops.logical_and(counted, kept)
         counts = ops.cast(counted, vectors.dtype)
         return ops.sum(vectors * counts[..., None], axis=1), ops.sum(counts, axis=1, keepdims=True)
 
@@ -96,5 +103,6 @@ class MeanOfWords(keras.layers.Layer):
         return (input_shape[0], self.units)
 
     def get_config(self) -> dict[str, Any]:
-        sizes = {"vocabulary_size": self.vocabulary_size, "longest": self.longest}
-        return {**super().get_config(), **sizes, "buckets": self.buckets, "units": self.units}
+        sizes: dict[str, Any] = {"vocabulary_size": self.vocabulary_size, "longest": self.longest}
+        sizes |= {"buckets": self.buckets, "units": self.units}
+        return {**super().get_config(), **sizes, "dropout": self.dropout}

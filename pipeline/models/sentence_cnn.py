@@ -20,13 +20,15 @@ READS = "a text"
 
 class Wide(BaseModel):
     """The mean of vectors beside the convolutions. longest: of the sequences of words that have a vector of their own.
-    buckets: how many vectors these share, by a hash. units: width of a vector."""
+    buckets: how many vectors these share, by a hash. units: width of a vector. dropout: share of the vectors left out
+    of the mean in training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     longest: Literal[1, 2, 3] = 2
     buckets: int = Field(default=1 << 17, ge=1, le=1 << 20)
     units: int = Field(default=16, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class Parameters(BaseModel):
@@ -69,7 +71,7 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     features: Any = keras.layers.Concatenate()(strongest) if len(strongest) > 1 else strongest[0]
     features = keras.layers.Dropout(parameters.dropout)(features)
     if wide := parameters.wide:
-        mean = MeanOfWords(spec.vocabulary_size or 0, wide.longest, wide.buckets, wide.units)(tokens)
+        mean = MeanOfWords(spec.vocabulary_size or 0, **wide.model_dump())(tokens)
         features = keras.layers.Concatenate()([features, mean])
     answer = keras.layers.Dense(spec.num_outputs, activation="softmax", name="probability")(features)
     return keras.Model(tokens, answer)
