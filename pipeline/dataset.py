@@ -49,8 +49,11 @@ class Description(BaseModel):
     output_steps: at how many steps a sequence is answered; None for as many as it has. first_answer: the step from
         which on an answer is asked for. scaling: how to bring features and values to mean 0 and spread 1; None where
         they are so already, or are to stay as they are.
-    ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn;
-        empty where nobody knows it (imported data).
+    later_steps_answer: whether a later step shows what is asked at an earlier one (a series that is foretold at each
+        of its steps), so that nobody may read ahead.
+    ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn: of
+        these very examples, or, where an answer can only be guessed, the expected one, which a lucky guesser passes
+        by a little; empty where nobody knows it (imported data).
     references: what simpler readers reach on the test split: their metrics, by their name.
     disjoint: whether no example of one split may occur in another.
     """
@@ -66,6 +69,7 @@ class Description(BaseModel):
     outputs: list[str] | None = None
     output_steps: int | None = None
     first_answer: int = 0
+    later_steps_answer: bool = False
     padded: bool = False
     scaling: Scaling | None = None
     ceilings: dict[str, float] = {}

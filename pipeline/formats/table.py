@@ -40,6 +40,9 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
         features=table.features,
         outputs=None if parameters.asks_labels else outputs,
         output_steps=parameters.future if parameters.asks_each_step else None,
+        later_steps_answer=parameters.asks_each_step
+        and not parameters.future
+        and bool(set(parameters.inputs) & set(parameters.targets)),
         padded=parameters.window is None,
         scaling=scaling_of(complete, training, values_each) if parameters.scaling == "standard" else None,
         disjoint=False,  # collected data may hold the same sequence twice

@@ -36,6 +36,7 @@ class Sequences(View):
             num_outputs=len(names),
             asks=self.asks,
             output_steps=description.output_steps,
+            later_steps_answer=description.later_steps_answer,
             padded=description.padded,
             num_steps=None if description.padded else stored_shape[0],
         )
@@ -59,6 +60,15 @@ class Sequences(View):
             if "length" in arrays:
                 targets[_beyond(arrays["length"], targets.shape[1])] = empty
         return targets
+
+    def in_units(self, values: Array, x: Array, description: Description) -> Array:
+        """Values in float64, without the card's scaling; labels as they are."""
+        if "label" in self.asks:
+            return values
+        exact: Array = values.astype(np.float64)
+        if description.scaling is None:
+            return exact
+        return exact * np.array(description.scaling.y_scale) + np.array(description.scaling.y_mean)
 
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         return "float32", (-1, stored_shape[-1])

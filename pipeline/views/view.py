@@ -24,6 +24,7 @@ class ExampleSpec:
     num_outputs: how many answers there are at each place: classes, or values.
     asks: one label or value, or one at each step.
     output_steps: at how many steps it answers; None for as many as it reads.
+    later_steps_answer: whether later steps show what is asked at earlier ones.
     padded: whether sequences may end early, in steps of NaN. num_steps: how many steps stored sequences have.
     batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
     """
@@ -32,6 +33,7 @@ class ExampleSpec:
     num_outputs: int
     asks: Asks = "one label"
     output_steps: int | None = None
+    later_steps_answer: bool = False
     padded: bool = False
     num_steps: int | None = None
     batch_size: int | None = None
@@ -59,6 +61,13 @@ class View(ABC):
     def targets(self, arrays: Arrays, description: Description) -> Array:
         """int32 targets, [N] here. A label of -1 and a value of NaN are not asked for."""
         return arrays["y"].astype(np.int32)
+
+    def in_units(self, values: Array, x: Array, description: Description) -> Array:
+        """Outputs or targets [N, ...] in the units of the data; as they are here.
+
+        x: the same N examples, as they are stored or as a user gives them.
+        """
+        return values
 
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         """Type and shape of one example as a user gives it, -1 for an axis of any length."""
