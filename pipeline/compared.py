@@ -1,6 +1,7 @@
 """What a figure of several variants is drawn from: their blocks, scores and curves, as the report finds them.
 
-A figure's kind is a plug-in, `pipeline/comparisons/<kind>.py`, with `Parameters` and `draw(compared, parameters)`.
+A figure's kind is a plug-in, `pipeline/comparisons/<kind>.py`, with `Parameters` and `draw(compared, parameters)`;
+where it cannot show every variant, also with `check(blocks, parameters)`, which raises `ValueError` beforehand.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,18 @@ from pipeline.places import read_evaluation, read_history
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One variant that was scored: its block and its dataset's, as in params.yaml, metrics and folder of reports."""
+class Blocks:
+    """One variant: its block and its dataset's, as in params.yaml."""
 
     name: str
     variant: dict[str, Any]
     dataset: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Compared(Blocks):
+    """One variant that was scored: also its metrics, and its folder of reports."""
+
     metrics: dict[str, Any]
     folder: Path
 
@@ -26,13 +33,19 @@ class Compared:
         return read_history(self.folder)
 
 
+def blocks_of(name: str, params: dict[str, dict[str, Any]]) -> Blocks:
+    """The blocks of a variant, whose dataset there must be."""
+    variant = params["variants"][name]
+    datasets: dict[str, Any] = params["derived"] | params["imports"] | params["datasets"]
+    return Blocks(name, variant, datasets[variant["dataset"]])
+
+
 def read_compared(names: list[str], params: dict[str, dict[str, Any]], reports: Path) -> list[Compared]:
     """The variants `names` that have scores of their newest training, in this order."""
     found = []
     for name in names:
         metrics, _ = read_evaluation(reports / name)
-        variant = params["variants"][name]
-        blocks: dict[str, Any] = params["derived"] | params["imports"] | params["datasets"]
         if metrics:
-            found.append(Compared(name, variant, blocks[variant["dataset"]], metrics, reports / name))
+            blocks = blocks_of(name, params)
+            found.append(Compared(name, blocks.variant, blocks.dataset, metrics, reports / name))
     return found

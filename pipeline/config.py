@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pipeline.blocks import ComparisonBlock, DatasetBlock, DerivedBlock, ImportBlock, PromotionBlock, VariantBlock
+from pipeline.compared import blocks_of
 from pipeline.errors import UserError, choices
 from pipeline.plugins import NAME, load_plugin, plugin_names
 from pipeline.views import VIEWS
@@ -98,7 +99,24 @@ def comparison_block(name: str, params: dict[str, dict[str, Any]] | None = None)
             raise UserError(f"{where}.variants: no variant {variant!r}; {choices(variant, params['variants'])}")
     plugin = load_plugin("comparisons", block.figure, f"{where}.figure")
     parameters = _parameters(plugin, block.parameters, f"comparisons.{name}.parameters")
+    if hasattr(plugin, "check") and all(_holds(variant, params) for variant in block.variants):
+        try:
+            plugin.check([blocks_of(variant, params) for variant in block.variants], parameters)
+        except ValueError as error:
+            raise UserError(f"{where}.{error}") from None
     return block.model_copy(update={"parameters": parameters})
+
+
+def _holds(variant: str, params: dict[str, dict[str, Any]]) -> bool:
+    """Whether the blocks of a variant and of its dataset are valid; what is wrong is said of them, where they stand."""
+    try:
+        dataset = variant_block(variant, params).dataset
+        for section, read in (("datasets", dataset_block), ("imports", import_block), ("derived", derived_block)):
+            if dataset in params[section]:
+                read(dataset, params)
+    except UserError:
+        return False
+    return True
 
 
 def promotion_block(name: str, params: dict[str, dict[str, Any]] | None = None) -> PromotionBlock:

@@ -53,8 +53,11 @@ class Description(BaseModel):
         mean 0 and spread 1; None where they are so already, or are to stay as they are.
     season: after how many steps the outputs are much the same again; None where nobody said so. naive_errors: of
         forecasts, how far each output moves from one step to the next in the training split: the unit of `mase`.
-    ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn;
-        empty where nobody knows it (imported data).
+    later_steps_answer: whether a later step shows what is asked at an earlier one (a series that is foretold at each
+        of its steps), so that nobody may read ahead.
+    ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn: of
+        these very examples, or, where an answer can only be guessed, the expected one, which a lucky guesser passes
+        by a little; empty where nobody knows it (imported data).
     references: what simpler readers reach on the test split: their metrics, by their name.
     disjoint: whether no example of one split may occur in another.
     """
@@ -74,6 +77,7 @@ class Description(BaseModel):
     first_answer: int = 0
     season: int | None = None
     naive_errors: list[float] = []
+    later_steps_answer: bool = False
     padded: bool = False
     scaling: Scaling | None = None
     ceilings: dict[str, float] = {}

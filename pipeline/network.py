@@ -109,6 +109,13 @@ def network_spec(view: View, dataset: Dataset, training: "Training") -> ExampleS
             f"dataset {card.name}: splits of {num_examples} examples do not divide into batches of "
             f"{training.batch_size}; with truncate_steps every batch must be full"
         )
+    if spec.num_steps is not None and spec.num_steps % training.truncate_steps:
+        whole = [steps for steps in range(1, spec.num_steps + 1) if spec.num_steps % steps == 0]
+        raise UserError(
+            f"dataset {card.name}: sequences of {spec.num_steps} steps do not divide into calls of "
+            f"{training.truncate_steps}; the last would learn from fewer; allowed for truncate_steps: "
+            f"{', '.join(map(str, whole))}"
+        )
     return replace(spec, batch_size=training.batch_size, steps_per_call=training.truncate_steps)
 
 

@@ -95,8 +95,7 @@ class _Remedies:
         if sign == "validation swings":
             yield Remedy(f"more validation examples in {self.dataset}: training is steady, what measures it is not")
         yield self._rate(1 / RATE_FACTOR, "for smaller updates")
-        clip = CLIP_NORM if training.clip_norm is None else _rounded(training.clip_norm / RATE_FACTOR)
-        yield Remedy("so that no batch moves the weights far", "training.clip_norm", training.clip_norm, clip)
+        yield self._clipped()
         place, early = self.diagnosis.round, len(self.history) * EARLY_SHARE
         if sign == "jump" and not training.warmup_steps and place is not None and place < early:
             steps = max(1, round(self._step(len(self.history) - 1) * WARMUP_SHARE))
@@ -106,6 +105,15 @@ class _Remedies:
         if sign in ("swings", "validation swings") and training.schedule == "constant":
             yield Remedy("so that updates shrink at the end", "training.schedule", "constant", "cosine")
         yield self._kept()
+
+    def _clipped(self) -> Remedy:
+        """A lower bound on the gradient, of the kind that the training has: it can have one."""
+        why, training = "so that no batch moves the weights far", self.training
+        if training.clip_value is not None:
+            lower = _rounded(training.clip_value / RATE_FACTOR)
+            return Remedy(why, "training.clip_value", training.clip_value, lower)
+        clip = CLIP_NORM if training.clip_norm is None else _rounded(training.clip_norm / RATE_FACTOR)
+        return Remedy(why, "training.clip_norm", training.clip_norm, clip)
 
     def _stop_earlier(self) -> Iterator[Remedy]:
         training = self.training
@@ -142,14 +150,19 @@ class _Remedies:
             yield Remedy("as less of it lets it fit more", "network.dropout", dropout, _rounded(dropout / WIDER))
 
     def _width(self, factor: float, why: str) -> Iterator[Remedy]:
-        """The recurrent units, or the filters of a network that has none."""
+        """The recurrent units, or the filters of a network that has none; not of weights that have their width."""
+        if self.block.start != f"data/{self.dataset}":
+            return
+        last_answers = getattr(self.block.network, "answer", None) == "recurrent"
         for name in ("units", "filters"):
             width = getattr(self.block.network, name, None)
             if isinstance(width, int):
                 yield Remedy(why, f"network.{name}", width, max(1, int(width * factor)))
                 return
             if isinstance(width, list) and width:
-                yield Remedy(why, f"network.{name}", width, [max(1, int(each * factor)) for each in width])
+                wider = [max(1, int(each * factor)) for each in width]
+                then = [*wider[:-1], width[-1]] if name == "units" and last_answers else wider
+                yield Remedy(why, f"network.{name}", width, then)
                 return
 
     def _more_rounds(self) -> Remedy:

@@ -86,6 +86,14 @@ class Training(BaseModel):
             raise ValueError(f"steps is {self.steps}; allowed: a multiple of validate_every ({self.validate_every})")
         return self
 
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if self.clip_value is not None and self.clip_norm is not None:
+            raise ValueError(
+                f"clip_value is {self.clip_value} and clip_norm is {self.clip_norm}; allowed: one of the two"
+            )
+        return self
+
     def small(self) -> "Training":
         """Two short rounds, for tests and smoke runs."""
         if self.steps is not None:
@@ -183,17 +191,19 @@ def _metrics(asks: str, model: "keras.Model") -> list[Any]:
     import keras
     from keras import ops
 
-    def accuracy(targets: Any, probabilities: Any) -> Any:
-        """The share of right labels among those that are asked for (not -1)."""
-        labels = ops.cast(ops.reshape(targets, ops.shape(probabilities)[:-1]), "int32")
-        two = probabilities.shape[-1] == 1
-        answers = ops.cast(probabilities[..., 0] > 0.5, "int32") if two else ops.argmax(probabilities, axis=-1)
-        asked = ops.cast(labels >= 0, "float32")
-        right = ops.cast(ops.equal(labels, ops.cast(answers, "int32")), "float32")
-        return ops.sum(right * asked) / ops.maximum(ops.sum(asked), 1.0)
+    class Accuracy(keras.metrics.Mean):
+        """The share of right labels among those that are asked for (not -1), of however many batches."""
+
+        def update_state(self, targets: Any, probabilities: Any, sample_weight: Any = None) -> None:
+            """Count the labels of a batch, each as much as any other."""
+            labels = ops.cast(ops.reshape(targets, ops.shape(probabilities)[:-1]), "int32")
+            two = probabilities.shape[-1] == 1
+            answers = ops.cast(probabilities[..., 0] > 0.5, "int32") if two else ops.argmax(probabilities, axis=-1)
+            right = ops.cast(ops.equal(labels, ops.cast(answers, "int32")), "float32")
+            super().update_state(right, sample_weight=ops.cast(labels >= 0, "float32"))
 
     each_place = "label" in asks and len(model.output.shape) == (3 if "each step" in asks else 2)
-    return [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")] if each_place else []
+    return [Accuracy(name="accuracy")] if each_place else []
 
 
 def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimizer":

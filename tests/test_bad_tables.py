@@ -160,6 +160,34 @@ BAD_TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], list[str]]] = {
         FORECAST | {"targets": ["even"], "answer": "label"},
         ["column 'even', row 4: mixed types: '3' among names", "'classes'"],
     ),
+    "labels that only seem to be declared": (
+        SERIES.assign(even=[1, 2] * 10),
+        FORECAST | {"targets": ["even"], "answer": "label", "classes": ["01", "02"]},
+        ["column 'even', row 1: holds '1'; did you mean '01'?"],
+    ),
+    "two features of one name": (
+        SERIES.assign(**{"even=no": 1}),
+        FORECAST | {"inputs": ["even", "even=no"], "categories": {"even": ["yes", "no"]}},
+        ["two features are called 'even=no': of column 'even=no' and of 'even'", "rename a column"],
+    ),
+    "steps too fine for float32": (
+        SERIES.assign(row=1_234_567_890 + SERIES["row"] % 5),
+        FORECAST,
+        [
+            "column 'row', row 1: holds 1234567890, which float32 stores as 1234567936; the column's spread in train",
+            "is 1.42; allowed: errors of at most 0.5% of it; subtract what all its values have in common",
+        ],
+    ),
+    "answers too fine for float32": (
+        SERIES.assign(square=20_000_000 + SERIES["square"] / 100),
+        FORECAST,
+        ["column 'square', row 11: holds 20000001, which float32 stores as 20000000; the column's spread in train is"],
+    ),
+    "group with two labels around none": (
+        GROUPED.assign(kind=GROUPED["kind"].where(GROUPED["x"] != 11, None).where(GROUPED["x"] != 12, "even")),
+        WHOLE | {"missing": "drop_sequences"},
+        ["column 'kind', row 5: 'even' after 'odd', both of group 'b'"],
+    ),
     "group with two labels": (
         GROUPED.assign(kind=GROUPED["kind"].where(GROUPED["x"] != 12, "even")),
         WHOLE,

@@ -9,11 +9,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from pydantic import ValidationError
 
-from pipeline.dataset import Array
+from pipeline.dataset import Array, Description
 from pipeline.models import encoder_decoder, recurrent
 from pipeline.onnx_graph import write_graph
-from pipeline.views import ExampleSpec
+from pipeline.views import VIEWS, ExampleSpec
 
 UNITS, FEATURES = 3, 2
 SEQUENCE = ExampleSpec((None, FEATURES), 2, "a value at each step")
@@ -300,13 +301,49 @@ def test_the_export_of_every_decoder_computes_what_the_network_computes(
         ({}, ExampleSpec((None, 1), 1, "a value at each step", 4), "4 answers are asked for; allowed: model encoder"),
         ({"filters": [3]}, ExampleSpec((None, 1), 1, "one value", padded=True), "a convolution knows no end"),
         ({"answer": "recurrent"}, SEQUENCE, "answer is 'recurrent', with 3 units; allowed: 2"),
+        (
+            {"units": []},
+            ExampleSpec((None, 1), 1, "one value", padded=True),
+            "the last step is padding; allowed: 1 lay",
+        ),
+        ({"units": [], "dense": [3]}, ExampleSpec((None, 1), 2, "one label", padded=True), "the last step is padding"),
+        (
+            {"filters": [3, 3, 3]},
+            ExampleSpec((None, 1), 1, "one value", num_steps=7),
+            "3 poolings of 2 leave nothing of 7 steps; allowed: fewer filters",
+        ),
+        (
+            {"bidirectional": True},
+            ExampleSpec((None, 1), 1, "a value at each step", later_steps_answer=True),
+            "reads the answers to each step in the steps after it; allowed: one direction",
+        ),
     ],
 )
 def test_networks_that_cannot_be_are_refused(
     keras: Any, options: dict[str, Any], spec: ExampleSpec, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        recurrent.build(recurrent.Parameters(units=[3], **options), spec)
+        recurrent.build(recurrent.Parameters(**{"units": [3]} | options), spec)
+
+
+def test_what_reads_ahead_may_do_so_where_the_answer_is_not_ahead(keras: Any) -> None:
+    both_ways = recurrent.Parameters(units=[3], bidirectional=True)
+    for asks in ("a label at each step", "one value"):
+        recurrent.build(both_ways, ExampleSpec((None, 1), 2, asks, later_steps_answer=asks == "one value"))
+    eight_steps = ExampleSpec((None, 1), 1, "one value", num_steps=8)
+    recurrent.build(recurrent.Parameters(units=[3], filters=[3, 3, 3]), eight_steps)
+
+
+def test_no_network_may_read_both_ways_where_the_next_symbol_is_asked_for(keras: Any) -> None:
+    spec = VIEWS["one_hot"].spec(Description(text="", layout="symbols", vocabulary=["a", "b"]), (5,))
+    assert spec.num_steps == 4
+    with pytest.raises(ValueError, match="allowed: one direction"):
+        recurrent.build(recurrent.Parameters(units=[3], bidirectional=True), spec)
+
+
+def test_longest_memory_is_refused_when_params_yaml_is_read() -> None:
+    with pytest.raises(ValidationError, match="longest_memory is 5; allowed with cell simple_rnn: none"):
+        recurrent.Parameters(units=[3], cell="simple_rnn", longest_memory=5)
 
 
 @pytest.mark.parametrize(

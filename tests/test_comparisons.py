@@ -126,12 +126,6 @@ def test_scores_over_a_parameter_are_lines_in_its_order(tmp_path: Path) -> None:
     assert axis.get_xlabel() == "lag" and axis.get_ylabel() == "mse"
 
 
-def test_a_parameter_that_a_dataset_lacks_is_named(tmp_path: Path) -> None:
-    plugin = load_plugin("comparisons", "score_by", "tests")
-    with pytest.raises(UserError, match=r"datasets\.of_one\.parameters: no 'lags'.*score of one; did you mean 'lag'"):
-        plugin.draw(made_up(tmp_path), plugin.Parameters(**LAGS | {"parameter": "lags"}))
-
-
 @pytest.mark.parametrize("metric", ["mse", "accuracy"])
 def test_no_score_lies_outside_the_figure(metric: str, tmp_path: Path) -> None:
     far = made_up(tmp_path, metric=metric, score=3.0 if metric == "mse" else 1.0, higher_is_better=metric != "mse")
@@ -186,6 +180,66 @@ def test_check_names_what_is_wrong_with_a_comparison(change: dict[str, Any], mes
     path.write_text(yaml.safe_dump(PARAMS | {"comparisons": {"new": good | change}}))
     (found,) = check_all(path)
     assert re.search(message, found), found
+
+
+OF_LAGS = {"parameter": "lag", "lines": {"usual": ["recall_10_lstm"]}}
+
+
+@pytest.mark.parametrize(
+    ("figure", "variant", "parameters", "message"),
+    [
+        (
+            "mappings",
+            "oscillator_vanilla",
+            {},
+            "variants: dataset of oscillator_vanilla is of source 'oscillator'; allow",
+        ),
+        ("mappings", "updated_refit", {}, "variants: dataset of updated_refit is of source None; allowed: 'mappings'"),
+        ("gradients", "oscillator_vanilla", {}, "variants: oscillator_vanilla has no training.record_gradients; allow"),
+        (
+            "score_by",
+            "recall_10_lstm",
+            OF_LAGS | {"lines": {"usual": ["recall_11_lstm"]}},
+            "parameters.lines.usual: no 'recall_11_lstm' among the variants; did you mean 'recall_10_lstm'?",
+        ),
+        (
+            "score_by",
+            "recall_10_lstm",
+            OF_LAGS | {"parameter": "lags"},
+            "parameters.parameter: dataset recall_10 of recall_10_lstm has no 'lags'; did you mean 'lag'?",
+        ),
+        (
+            "score_by",
+            "many_to_one_lstm",
+            {"parameter": "shape", "lines": {}},
+            "parameters.parameter: shape of dataset many_to_one is 'many_to_one'; allowed: numbers above 0",
+        ),
+    ],
+)
+def test_check_names_variants_that_a_figure_cannot_show(
+    figure: str, variant: str, parameters: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """Before anything is trained, and not when all is and the report is to be made."""
+    block = {"figure": figure, "variants": [variant], "text": "new", "parameters": parameters}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(PARAMS | {"comparisons": {"new": block}}))
+    (found,) = check_all(path)
+    assert found.startswith(f"params.yaml: comparisons.new.{message}")
+
+
+@pytest.mark.parametrize("broken", ["variant", "dataset"])
+def test_a_variant_that_does_not_hold_is_named_once_and_where_it_stands(broken: str, tmp_path: Path) -> None:
+    params = yaml.safe_load(yaml.safe_dump(PARAMS))
+    if broken == "variant":
+        params["variants"]["one_to_one_dense"].pop("training")
+    else:
+        params["datasets"]["one_to_one"] = "mappings"
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    (found,) = check_all(path)
+    assert found.startswith(
+        f"params.yaml: {'variants.one_to_one_dense' if broken == 'variant' else 'datasets.one_to_one'}"
+    )
 
 
 @pytest.mark.parametrize("name", PARAMS["comparisons"])

@@ -206,6 +206,21 @@ def test_what_to_try_is_in_the_numbers_of_the_block() -> None:
     assert tried("at chance", block("memory_lstm"))["network.units"] == (20, 40)
 
 
+def test_the_bound_that_is_set_is_the_one_to_lower() -> None:
+    steadier = tried("to and fro", block(clip_value=0.1))
+    assert steadier["training.clip_value"] == (0.1, 0.033) and "training.clip_norm" not in steadier
+
+
+def test_no_width_is_tried_that_cannot_be_built() -> None:
+    """The last layer's outputs are the answers of one network; another begins with weights of their width."""
+    wider, narrower = (tried(curve, block("variable_lengths_lstm")) for curve in ("at chance", "by heart"))
+    assert wider["network.units"] == ([128, 64, 1], [256, 128, 1])
+    assert narrower["network.units"] == ([128, 64, 1], [64, 32, 1])
+    assert "network.units" in tried("at chance", block("updated_from_scratch"))
+    for curve in ("at chance", "by heart", "U-shaped"):
+        assert "network.units" not in tried(curve, block("updated_continued"))
+
+
 def test_weights_from_before_the_rise_are_named() -> None:
     _, *curves = CURVES["U-shaped"]
     history = rounds(*curves)

@@ -98,6 +98,24 @@ def test_extra_padding_changes_nothing(keras: Any, name: str, extra: int, fillin
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"published"}))
+@pytest.mark.parametrize("extra", [1, 6])
+def test_one_answer_is_that_of_the_last_real_step(keras: Any, name: str, extra: int) -> None:
+    arrays, described = drawn()
+    description = described.model_copy(update={"first_answer": 0})
+    arrays = {**arrays, "y": arrays["y"][:, 0]}
+    view = VIEWS["sequence_to_value"]
+    model = network(name, view.spec(description, (STEPS, 3)))
+    longer = {**arrays, "x": np.pad(arrays["x"], ((0, 0), (0, extra), (0, 0)))}
+    outputs, of_many = (np.asarray(model(view.inputs(each, description))) for each in (arrays, longer))
+    np.testing.assert_allclose(of_many, outputs, atol=1e-6)
+    for row, length in enumerate(arrays["length"]):
+        np.testing.assert_allclose(outputs[row], np.asarray(model(arrays["x"][row : row + 1, :length]))[0], atol=1e-6)
+    with pytest.raises(ValueError, match="the last step is padding"):
+        recurrent.build(recurrent.Parameters(units=[]), view.spec(description, (STEPS, 3)))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["published", "bidirectional", "gru"])
 def test_each_sequence_is_answered_as_if_it_were_alone(keras: Any, name: str) -> None:
     """Steps of zeros among them, in the middle and at the end: what was measured is not what is padding."""

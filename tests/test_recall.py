@@ -42,6 +42,23 @@ def test_whoever_sees_the_cue_is_always_right_and_whoever_does_not_guesses() -> 
     assert np.mean(right) == pytest.approx(1 / 4, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("lag", "distractors", "disjoint"),
+    [(100, 1, False), (21, 2, False), (25, 2, False), (10, 4, False), (20, 4, False), (100, 2, True), (100, 4, True)],
+)
+def test_splits_are_disjoint_where_sequences_are_many(lag: int, distractors: int, disjoint: bool) -> None:
+    parameters = recall.Parameters(lag=lag, distractors=distractors)
+    train, test = (recall.draw_split(parameters, number, np.random.default_rng(number))["x"] for number in (4000, 1000))
+    assert recall.describe(parameters, {"x": test}).disjoint is disjoint
+    shared = {row.tobytes() for row in train} & {row.tobytes() for row in test}
+    assert not (shared and disjoint)
+
+
+def test_the_longest_lag_is_described_at_once() -> None:
+    longest = recall.Parameters(lag=100_000, distractors=100)
+    assert recall.describe(longest, {}).disjoint
+
+
 def test_the_shortest_lag_has_no_distractors() -> None:
     drawn = recall.draw_split(recall.Parameters(lag=1, cues=4), 4, np.random.default_rng(0))
     assert drawn["x"].tolist() == [[0, 8], [1, 8], [2, 8], [3, 8]]

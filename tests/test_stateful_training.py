@@ -98,8 +98,8 @@ def test_validating_in_the_middle_of_a_sequence_changes_no_update(keras: Any) ->
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def test_the_validation_is_the_mean_over_steps_where_calls_differ_in_length(keras: Any) -> None:
-    case = truncated(3, epochs=None, steps=2, validate_every=2, learning_rate=1e-12)  # four steps: calls of 3 and of 1
+def test_the_validation_is_the_mean_over_the_steps_of_all_calls(keras: Any) -> None:
+    case = truncated(2, epochs=None, steps=2, validate_every=2, learning_rate=1e-12)
     model, found = trained_here(case)
     arrays, card = case.examples(NUM_SEQUENCES), case.dataset.card
     inputs, targets = case.view.inputs(arrays, card), case.view.targets(arrays, card)
@@ -115,6 +115,23 @@ def test_a_batch_that_would_not_be_full_is_refused_before_training() -> None:
     case = truncated(1, batch_size=5)
     with pytest.raises(UserError, match="do not divide into batches of 5"):
         network_spec(case.view, case.dataset, case.block.training)
+
+
+def test_calls_that_would_differ_in_length_are_refused_before_training() -> None:
+    case = truncated(3)
+    with pytest.raises(UserError, match=r"of 4 steps do not divide into calls of 3; .* for truncate_steps: 1, 2, 4$"):
+        network_spec(case.view, case.dataset, case.block.training)
+
+
+@pytest.mark.parametrize("length", [2, 4])
+def test_a_lag_that_training_cannot_reach_is_said(
+    keras: Any, length: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = truncated(length, epochs=1)
+    places = replace(Places.of(case.name, case.block.dataset, tmp_path), dataset=case.dataset.folder)
+    train(case.name, case.block, places, NoTracker(), Silent())
+    said = "truncate_steps is 2 of 4 steps: what lies further back than a call is carried on, but never learnt from"
+    assert (said in capsys.readouterr().err) == (length == 2)
 
 
 class NoTracker:

@@ -121,6 +121,122 @@ def test_groups_may_take_turns_in_the_file(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("place", [0, 1, -1], ids=["first", "second", "last"])
+@pytest.mark.parametrize("rule", ["drop_sequences", "mean", "forward_fill"])
+def test_the_answer_of_a_whole_group_may_stand_in_any_of_its_rows(tmp_path: Path, place: int, rule: str) -> None:
+    step = GROUPED.groupby("name").cumcount()
+    size = GROUPED["name"].map(SIZES)
+    sparse = GROUPED.assign(kind=GROUPED["kind"].where(step == (place if place >= 0 else size - 1)))
+    splits, description = read_frame(tmp_path, sparse, WHOLE, missing=rule)
+    expected, _ = read_frame(tmp_path, GROUPED, WHOLE)
+    assert "left out" not in description.text
+    for split in SPLITS:
+        np.testing.assert_array_equal(splits[split]["y"], expected[split]["y"])
+    nowhere = sparse.assign(kind=sparse["kind"].where(sparse["name"] != "a"))
+    assert "1 left out" in read_frame(tmp_path, nowhere, WHOLE, missing=rule)[1].text
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"answer": "values", "targets": ["row"], "horizon": 1}, True),
+        ({"answer": "values", "inputs": ["row", "square"], "horizon": 2}, True),
+        ({"answer": "values", "targets": ["square"], "horizon": 1}, False),  # of which the inputs show nothing
+        ({"answer": "values", "targets": ["row"], "future": 2}, False),  # after all that is read
+        ({"answer": "value", "targets": ["row"], "horizon": 1}, False),
+    ],
+)
+def test_the_card_says_whether_later_steps_show_the_answers(
+    tmp_path: Path, changed: dict[str, Any], expected: bool
+) -> None:
+    _, description = read_frame(tmp_path, SERIES, FORECAST, **changed)
+    assert description.later_steps_answer is expected
+    view = open_view("sequence_to_values" if changed["answer"] == "values" else "sequence_to_value", description, "")
+    assert view.spec(description, (2, 1)).later_steps_answer is expected
+
+
+def test_large_numbers_that_float32_tells_apart_are_taken(tmp_path: Path) -> None:
+    for frame in (
+        SERIES.assign(row=1_000_000 + SERIES["row"]),
+        SERIES.assign(row=16_000_000_000),  # constant: there is nothing to tell apart
+        SERIES.assign(row=1e30 * SERIES["row"]),
+    ):
+        splits, _ = read_frame(tmp_path, frame, FORECAST)
+        assert len(np.unique(splits["train"]["x"])) == frame["row"][:12].nunique()
+
+
+# ---- cells ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_numbers_that_begin_with_a_zero_are_names(tmp_path: Path, form: str) -> None:
+    frame = SERIES.assign(even=["01", "02"] * 10)
+    asked = FORECAST | {"targets": ["even"], "answer": "label"}
+    for classes in (None, ["01", "02"]):
+        splits, description = read(
+            write(tmp_path, frame, form), Parameters.model_validate(asked | {"classes": classes})
+        )
+        assert description.classes == ["01", "02"] and splits["test"]["y"].tolist() == [1, 0, 1]
+    shown = FORECAST | {"inputs": ["even"], "categories": {"even": ["02", "01"]}}
+    splits, description = read(write(tmp_path, frame, form), Parameters.model_validate(shown))
+    assert description.features == ["even=02", "even=01"] and splits["test"]["x"][0].tolist() == [[0, 1], [1, 0]]
+    declared_as_numbers = asked | {"classes": ["1", "2"]}
+    assert read(write(tmp_path, frame, form), Parameters.model_validate(declared_as_numbers))[1].classes == ["1", "2"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("hole", [False, True], ids=["whole", "with a hole"])
+def test_large_whole_numbers_are_names_of_their_own(tmp_path: Path, form: str, hole: bool) -> None:
+    labels = pd.array([2**53 + row % 4 for row in range(20)], dtype="Int64")
+    labels[7] = pd.NA if hole else labels[7]
+    asked = FORECAST | {"targets": ["even"], "answer": "label", "missing": "drop_sequences"}
+    path = write(tmp_path, SERIES.assign(even=labels), form)
+    splits, description = read(path, Parameters.model_validate(asked))
+    assert description.classes == [str(2**53 + number) for number in range(4)]
+    assert splits["test"]["y"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", [str, float, int])
+def test_categories_of_parquet_are_cells_as_any(tmp_path: Path, kind: type) -> None:
+    """pandas gives them a type of its own, in which NA and an empty text would be two more classes."""
+    values = {str: ["a", "b", "NA", ""], float: [1.0, 2.0, None, None], int: [1, 2, None, None]}[kind]
+    plain = pd.Series(values * 5, dtype="Int64" if kind is int else None)
+    asked = FORECAST | {"targets": ["even"], "answer": "label", "missing": "drop_sequences", "window": {"steps": 1}}
+    found = [
+        read(write(tmp_path, SERIES.assign(even=column), "parquet"), Parameters.model_validate(asked))
+        for column in (plain, plain.astype("category"))
+    ]
+    assert found[0][1] == found[1][1] and len(found[0][1].classes or []) == 2
+    assert found[0][0]["train"]["y"].tolist() == found[1][0]["train"]["y"].tolist() == [0, 1] * 3
+    with refused("column 'even', row 3: is empty (10 rows"):
+        path = write(tmp_path, SERIES.assign(even=plain.astype("category")), "parquet")
+        read(path, Parameters.model_validate(asked | {"missing": "error"}))
+
+
+def test_a_blank_line_of_one_column_is_an_empty_cell(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    block = FORECAST | {"targets": ["row"], "horizon": 1}
+    path.write_text("\nrow\n" + "".join("\n" if row == 3 else f"{row}\n" for row in range(20)) + "\n\n")
+    with refused("column 'row', row 4: is empty (1 rows have"):
+        read(path, Parameters.model_validate(block))
+    splits, description = read(path, Parameters.model_validate(block | {"missing": "drop_sequences"}))
+    assert rows_of(splits["train"])[:3] == [[0, 1], [4, 5], [5, 6]] and "3 left out" in description.text
+    path.write_text("row\n" + "".join(f"{row}\n" for row in range(20)))
+    assert len(read(path, Parameters.model_validate(block))[0]["train"]["x"]) == 10
+
+
+def test_dates_that_parquet_holds_as_numbers_are_read_by_their_format(tmp_path: Path) -> None:
+    days = [datetime(2024, 1, 20, tzinfo=UTC) + timedelta(days=row) for row in range(20)]
+    block = FORECAST | {"time": "even", "time_format": "%d%m%Y"}
+    text = SERIES.assign(even=[f"{day:%d%m%Y}" for day in days])
+    read(write(tmp_path, text, "parquet"), Parameters.model_validate(block))  # in order, though 01022024 < 31012024
+    numbers = SERIES.assign(even=[int(f"{day:%d%m%Y}") for day in days])
+    with refused("column 'even', row 13: holds '1022024'; allowed: a date as '%d%m%Y' has it, with its zeros, as text"):
+        read(write(tmp_path, numbers, "parquet"), Parameters.model_validate(block))
+    sortable = SERIES.assign(even=[int(f"{day:%Y%m%d}") for day in days])
+    read(write(tmp_path, sortable, "parquet"), Parameters.model_validate(block | {"time_format": "%Y%m%d"}))
+
+
 # ---- splits ---------------------------------------------------------------------------------------------------------
 
 

@@ -201,6 +201,15 @@ def test_the_validation_loss_is_the_mean_over_examples_not_over_batches(keras: A
     assert found.history[0]["val_loss"] == pytest.approx((4 * 5.0 + 49.0) / 5, rel=1e-5)
 
 
+@pytest.mark.parametrize("per_call", [1, 2])
+def test_the_accuracy_counts_labels_and_not_batches(keras: Any, per_call: int) -> None:
+    labels = [1] * 4 + [0]  # of which the network takes each for 1
+    training = block(steps=4, validate_every=2, steps_per_execution=per_call, learning_rate=1e-9)
+    found, _ = fitted(one_weight(keras, start=5.0), away_from_the_validation, training, (labels, labels))
+    for row in found.history:
+        assert (row["accuracy"], row["val_accuracy"]) == pytest.approx((0.8, 0.8))
+
+
 @pytest.mark.parametrize(
     ("options", "updates", "rounds"), [({"epochs": 3}, 9, 3), ({"steps": 6, "validate_every": 2}, 6, 3)]
 )
@@ -223,6 +232,7 @@ def test_length_in_epochs_or_steps(
         ({"steps": None, "validate_every": None}, "give either epochs or steps"),
         ({"validate_every": None}, "validate_every belongs to steps"),
         ({"steps": 5, "validate_every": 2}, r"steps is 5; allowed: a multiple of validate_every \(2\)"),
+        ({"clip_value": 0.1, "clip_norm": 1.0}, r"clip_value is 0\.1 and clip_norm is 1\.0; allowed: one of the two"),
         ({"learning_rate": 0}, "greater than 0"),
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"clip_norm": -1.0}, "greater than 0"),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.compared import Compared
+from pipeline.compared import Blocks, Compared
 from pipeline.errors import UserError
 from pipeline.places import FIGURES_FOLDER, GRADIENTS_FILE
 
@@ -16,6 +16,13 @@ class Parameters(BaseModel):
     """None."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def check(blocks: list[Blocks], parameters: Parameters) -> None:
+    """Raise `ValueError` for a variant that does not record what is to be drawn."""
+    for one in blocks:
+        if not one.variant["training"].get("record_gradients"):
+            raise ValueError(f"variants: {one.name} has no training.record_gradients; allowed: those with true there")
 
 
 def draw(compared: list[Compared], parameters: Parameters) -> "Figure":

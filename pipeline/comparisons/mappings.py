@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.compared import Compared
+from pipeline.compared import Blocks, Compared
 from pipeline.places import PREDICTIONS_FILE
 
 if TYPE_CHECKING:
@@ -18,6 +18,14 @@ class Parameters(BaseModel):
     """None."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def check(blocks: list[Blocks], parameters: Parameters) -> None:
+    """Raise `ValueError` for a variant whose dataset is of another source: only this one has shapes."""
+    for one in blocks:
+        source = one.dataset.get("source")
+        if source != "mappings":
+            raise ValueError(f"variants: dataset of {one.name} is of source {source!r}; allowed: 'mappings'")
 
 
 def draw(compared: list[Compared], parameters: Parameters) -> "Figure":

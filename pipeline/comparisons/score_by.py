@@ -1,11 +1,12 @@
 """The scores of several variants over a number that their datasets differ in: recall by lag, say."""
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.compared import Compared
-from pipeline.errors import UserError, choices
+from pipeline.compared import Blocks, Compared
+from pipeline.errors import choices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,6 +19,28 @@ class Parameters(BaseModel):
 
     parameter: str
     lines: dict[str, list[str]]
+
+
+def check(blocks: list[Blocks], parameters: Parameters) -> None:
+    """Raise `ValueError` for a line of unknown variants, and for one that has no place on the logarithmic axis."""
+    known = [one.name for one in blocks]
+    for line, variants in parameters.lines.items():
+        for name in variants:
+            if name not in known:
+                raise ValueError(f"parameters.lines.{line}: no {name!r} among the variants; {choices(name, known)}")
+    for one in blocks:
+        own = one.dataset.get("parameters") or {}
+        place = own.get(parameters.parameter)
+        if parameters.parameter not in own:
+            raise ValueError(
+                f"parameters.parameter: dataset {one.variant['dataset']} of {one.name} has no "
+                f"{parameters.parameter!r}; {choices(parameters.parameter, own)}"
+            )
+        if not isinstance(place, Real) or isinstance(place, bool) or place <= 0:
+            raise ValueError(
+                f"parameters.parameter: {parameters.parameter} of dataset {one.variant['dataset']} is {place!r}; "
+                "allowed: numbers above 0"
+            )
 
 
 def draw(compared: list[Compared], parameters: Parameters) -> "Figure":
@@ -42,11 +65,5 @@ def draw(compared: list[Compared], parameters: Parameters) -> "Figure":
 
 def _place(one: Compared, parameter: str) -> float:
     """Where a variant stands along the axis."""
-    parameters = one.dataset.get("parameters") or {}
-    if parameter not in parameters:
-        raise UserError(
-            f"params.yaml: datasets.{one.variant['dataset']}.parameters: no {parameter!r}, over which a comparison "
-            f"shows the score of {one.name}; {choices(parameter, parameters)}"
-        )
-    place: float = parameters[parameter]
+    place: float = one.dataset["parameters"][parameter]
     return place

@@ -1,8 +1,8 @@
 """The adding problem: two of many numbers are marked; the answer is half their sum.
 
 Hochreiter & Schmidhuber, *Long Short-Term Memory* (1997), experiment 4: the first mark lies in the first tenth of the
-steps, the second anywhere in the first half, and everything between and after is a distraction. With noise, so that the
-smallest reachable error is known. Who answers the mean every time has an error of 1/24 plus the noise.
+steps, the second in what is left of the first half, and everything between and after is a distraction. With noise, so
+that the smallest reachable error is known. Who answers the mean every time has an error of 1/24 plus the noise.
 """
 
 from typing import Self

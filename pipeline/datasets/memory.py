@@ -72,7 +72,10 @@ def describe(parameters: Parameters, test: Arrays) -> Description:
 
 
 def random_accuracies(parameters: Parameters) -> tuple[float, float]:
-    """The same where the symbols between are random: each is guessed, and only the last is known."""
+    """The same, as expected values, where the symbols between are random: each is guessed, only the last is known.
+
+    A guesser's luck on the examples that were drawn lies a little above or below.
+    """
     luck = 1 / (parameters.alphabet - parameters.num_sequences)
     guessed = parameters.length - 2
     chance = 1.0

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.dataset import Arrays, Description
 
 QUESTION = "?"
+MOST_EXAMPLES = 1_000_000  # of a dataset
+LARGEST_CHANCE = 1e-3  # that among so many two are the same
 
 
 class Parameters(BaseModel):
@@ -50,5 +52,11 @@ def describe(parameters: Parameters, test: Arrays) -> Description:
         vocabulary=[*cues, *(str(number) for number in range(parameters.distractors)), QUESTION],
         classes=cues,
         ceilings={"accuracy": 1.0, "macro_f1": 1.0},
-        disjoint=parameters.lag > 20,  # of few short sequences some come twice
+        disjoint=_are_different(parameters),
     )
+
+
+def _are_different(parameters: Parameters) -> bool:
+    """Whether sequences are so many that none is drawn twice: pairs of examples against sequences (birthday bound)."""
+    num_sequences = parameters.cues * parameters.distractors ** (parameters.lag - 1)
+    return num_sequences > MOST_EXAMPLES**2 / 2 / LARGEST_CHANCE

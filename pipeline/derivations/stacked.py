@@ -1,6 +1,6 @@
 """The steps of two datasets of the same examples, one behind the other: the answers of two variants, say.
 
-`start` is the folder of the other dataset; answers to be given, and ceilings, are those of `dataset`.
+`start` is the folder of the other dataset; answers to be given, scaling and ceilings are those of `dataset`.
 """
 
 from pathlib import Path
@@ -21,6 +21,10 @@ class Parameters(BaseModel):
 def derive(dataset: Dataset, start: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Description]:
     """`x` [N, T + T', F]; `y` as it is, which must be the same in both."""
     other = Dataset(start)
+    for each in (dataset, other):
+        if each.card.layout != "sequences" or each.card.padded:
+            found = "sequences that end early" if each.card.padded else f"layout {each.card.layout}"
+            raise UserError(f"{each.folder} cannot be stacked: {found}; allowed: sequences of one length")
     splits: dict[str, Arrays] = {}
     for split in SPLITS:
         first, second = dataset.split(split), other.split(split)

@@ -1,6 +1,7 @@
 """A table, CSV or Parquet, whose declared columns become sequences: windows of some rows, or whole groups of rows.
 
-`pipeline/tables/` has a file for each step: reading, cells, table, missing, dividing, examples, scaling.
+`pipeline/tables/` has a file for each step: reading, cells, table, missing, dividing, precision,
+examples, scaling.
 
 Shape legend: N examples, T time steps, F features, K values, S steps that are answered.
 """
@@ -10,9 +11,10 @@ from pathlib import Path
 from pipeline.dataset import Arrays, Description
 from pipeline.forecasts import with_references
 from pipeline.tables.dividing import TRAIN, split_of_rows
-from pipeline.tables.examples import check_groups, cut
+from pipeline.tables.examples import check_groups, cut, with_one_answer
 from pipeline.tables.missing import filled, without_missing_rows
 from pipeline.tables.parameters import Parameters
+from pipeline.tables.precision import check_precision
 from pipeline.tables.reading import read_cells
 from pipeline.tables.scaling import scaling_of
 from pipeline.tables.table import Table, make_table, without_first_rows
@@ -30,8 +32,10 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
     table = without_first_rows(make_table(path, cells, parameters), parameters.drop_first)
     table = without_missing_rows(table, parameters)
     check_groups(table, parameters)
+    table = with_one_answer(table, parameters)
     split = split_of_rows(table, parameters)
     training = split == TRAIN
+    check_precision(table, training, parameters)
     complete = filled(table, training, parameters)
     examples = cut(complete, split, parameters)
     outputs, values_each = _outputs(parameters)
@@ -43,6 +47,9 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
         outputs=None if parameters.asks_labels else outputs,
         output_steps=parameters.future if parameters.asks_each_step else None,
         season=parameters.season,
+        later_steps_answer=parameters.asks_each_step
+        and not parameters.future
+        and bool(set(parameters.inputs) & set(parameters.targets)),
         padded=parameters.window is None,
         scaling=scaling_of(complete, training, values_each) if parameters.scaling == "standard" else None,
         disjoint=False,  # collected data may hold the same sequence twice

@@ -33,8 +33,6 @@ def recurrent_layer(
     """
     orthogonal = keras.initializers.Orthogonal(gain=recurrent_gain)
     if cell == "simple_rnn":
-        if longest_memory is not None:
-            raise ValueError(f"longest_memory is {longest_memory}; allowed with cell {cell}: none, it has no gates")
         return keras.layers.SimpleRNN(units, recurrent_initializer=orthogonal, **options)
     if cell == "gru":
         initial_bias = "zeros" if longest_memory is None else ChronoUpdateBias(longest_memory)

@@ -2,6 +2,9 @@
 
 Wolpert, *Stacked generalization* (1992), with the linear second level of Breiman, *Stacked regressions* (1996). With
 one member it corrects that member's answers.
+
+Its weights favour a member that was trained on the very examples they are learnt from, whose answers there are better
+than elsewhere: derive the answers of such a member with `learn_from: validation`, as Wolpert asks.
 """
 
 from typing import TYPE_CHECKING, Self

@@ -41,6 +41,10 @@ class Parameters(BaseModel):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
+        if self.cell == "simple_rnn" and self.longest_memory is not None:
+            raise ValueError(
+                f"longest_memory is {self.longest_memory}; allowed with cell simple_rnn: none, it has no gates"
+            )
         if self.answer == "recurrent" and (self.bidirectional or self.dense or not self.units):
             raise ValueError("answer is 'recurrent', the outputs of the last layer; allowed: one direction, no dense")
         return self
@@ -64,8 +68,17 @@ def build(parameters: Parameters, spec: ExampleSpec, fast: bool = True) -> "kera
     if each_step and (parameters.filters or spec.output_steps):
         reason = "filters shorten the sequence" if parameters.filters else f"{spec.output_steps} answers are asked for"
         raise ValueError(f"one answer at each step read is given, but {reason}; allowed: model encoder_decoder")
+    if parameters.bidirectional and each_step and spec.later_steps_answer:
+        raise ValueError("bidirectional reads the answers to each step in the steps after it; allowed: one direction")
     if spec.padded and parameters.filters:
         raise ValueError("filters are set, but sequences end early and a convolution knows no end; allowed: none")
+    if spec.padded and not parameters.units and not each_step:
+        raise ValueError("units is [], but sequences end early and the last step is padding; allowed: 1 layer and more")
+    if spec.num_steps is not None and spec.num_steps < parameters.pool_size ** len(parameters.filters):
+        raise ValueError(
+            f"{len(parameters.filters)} poolings of {parameters.pool_size} leave nothing of {spec.num_steps} steps; "
+            "allowed: fewer filters, or a smaller pool_size"
+        )
     if parameters.answer == "recurrent" and parameters.units[-1] != width(spec):
         raise ValueError(f"answer is 'recurrent', with {parameters.units[-1]} units; allowed: {width(spec)}")
     steps = keras.Input(spec.input_shape, name="steps")

@@ -19,6 +19,7 @@ from pipeline.fingerprint import TrainingRecord, make_record, write_record
 from pipeline.gradients import rows, through_time
 from pipeline.network import carried_state, loss_of, open_network
 from pipeline.places import GRADIENTS_FILE, HISTORY_FILE, SAMPLES_FILE, TRAIN_TIMING_FILE, WEIGHTS_FILE, Places
+from pipeline.progress import say
 from pipeline.samples import Samples
 from pipeline.training import Listener, Training, fit, split_batches
 
@@ -40,6 +41,11 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     import keras
 
     dataset, model, training = network.dataset, network.model, block.training
+    if training.truncate_steps is not None and training.truncate_steps != network.spec.num_steps:
+        say(
+            f"train@{name}: truncate_steps is {training.truncate_steps} of {network.spec.num_steps} steps: "
+            "what lies further back than a call is carried on, but never learnt from"
+        )
     if block.start != f"data/{block.dataset}":
         _load_start(model, Path(block.start), name)
     record = make_record(name, block, dataset.card, model.count_params() - _num_carried(model), keras.backend.backend())

@@ -4,6 +4,8 @@ Rows count from 1, the first one after the header. R rows.
 """
 
 import math
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,10 +57,11 @@ def _parsed(where: str, column: "pd.Series[Any]", decimal: str, otherwise: str) 
     return values
 
 
-def names(where: str, column: "pd.Series[Any]") -> tuple[list[str | None], bool]:
+def names(where: str, column: "pd.Series[Any]", allowed: Sequence[str] = ()) -> tuple[list[str | None], bool]:
     """The cells as text, None where missing, whole numbers written alike; and whether all are whole numbers.
 
-    Raises `UserError` for measured numbers, such as 0.5, which are no names.
+    Text stays as it is where it is one of `allowed`, and so, where nothing is, do numbers that begin with a 0: 01 is a
+    name. Raises `UserError` for measured numbers, such as 0.5, which are none.
     """
     cells: list[Any] = [None] * len(column)
     for row, cell in _known(column).items():
@@ -66,13 +69,22 @@ def names(where: str, column: "pd.Series[Any]") -> tuple[list[str | None], bool]
     parsed = [None if isinstance(cell, bool) else _number(cell, ".") for cell in cells]
     if any(cell is not None and number is None for cell, number in zip(cells, parsed, strict=True)):
         return [None if cell is None else str(cell) for cell in cells], False
-    for row, number in enumerate(parsed):
-        if number is not None and not number.is_integer():
+    written: list[str | None] = [None] * len(cells)
+    declared = set(allowed)
+    for row, (cell, number) in enumerate(zip(cells, parsed, strict=True)):
+        if number is None:
+            continue
+        as_it_is = cell in declared if declared else re.fullmatch(r"[+-]?0\d+", str(cell))
+        if isinstance(cell, str) and as_it_is:
+            written[row] = cell
+        elif number.is_integer():
+            written[row] = _whole(cell, number)
+        else:
             raise UserError(
-                f"{where}, row {row + 1}: holds {cells[row]}, a measured number; allowed: text or whole numbers;"
+                f"{where}, row {row + 1}: holds {cell}, a measured number; allowed: text or whole numbers;"
                 " numbers are asked for with answer 'value' or 'values'"
             )
-    return [None if number is None else str(int(number)) for number in parsed], True
+    return written, True
 
 
 def indices(where: str, column: "pd.Series[Any]", allowed: list[str] | None) -> tuple[Array, list[str]]:
@@ -81,7 +93,7 @@ def indices(where: str, column: "pd.Series[Any]", allowed: list[str] | None) -> 
     Names found are sorted, whole numbers by their size. Raises `UserError` for a name that is not allowed, and, where
     nothing says what is, for numbers among names.
     """
-    written, whole = names(where, column)
+    written, whole = names(where, column, allowed or ())
     found = {name: row for row, name in reversed(list(enumerate(written))) if name is not None}
     if allowed is None:
         strange = [name for name in found if _number(name, ".") is not None]
@@ -91,7 +103,7 @@ def indices(where: str, column: "pd.Series[Any]", allowed: list[str] | None) -> 
                 f"{where}, row {found[first] + 1}: mixed types: {first!r} among names; allowed: one kind, or list all"
                 " of them under 'classes'"
             )
-        allowed = sorted(found, key=int) if whole else sorted(found)
+        allowed = sorted(found, key=lambda name: (int(name), name)) if whole else sorted(found)
     for name in sorted(set(found) - set(allowed), key=lambda name: found[name]):
         raise UserError(f"{where}, row {found[name] + 1}: holds {name!r}; {choices(name, allowed)}")
     index = {name: float(number) for number, name in enumerate(allowed)}
@@ -105,7 +117,7 @@ def times(where: str, column: "pd.Series[Any]", written_as: str | None) -> Array
     missing or neither.
     """
     refuse_missing(where, column)
-    if column.dtype.kind in "ui":
+    if column.dtype.kind in "ui" and written_as is None:
         return column.to_numpy().astype(np.int64)
     cells = [] if column.dtype.kind == "M" or written_as else column.tolist()
     parsed = [_number(cell, ".") for cell in cells]
@@ -140,15 +152,20 @@ def refuse_missing(where: str, column: "pd.Series[Any]") -> None:
 def _dates(where: str, column: "pd.Series[Any]", written_as: str | None) -> Array:
     import pandas as pd
 
+    whole = column.dtype.kind in "ui"
+    column = column.astype(str) if whole else column
     try:
         read = pd.to_datetime(column, format=written_as or "ISO8601", utc=True, errors="coerce")
     except ValueError as error:
         raise UserError(f"{where}: time_format {written_as!r} is no format of strptime: {error}") from None
     strange = read.isna().to_numpy()
+    if whole:  # 1012024 may be the first of January or the tenth, its first 0 lost
+        strange = (read.dt.strftime(str(written_as)) != column).to_numpy()
     if strange.any():
         row = int(np.argmax(strange))
         wanted = f"a date as {written_as!r} has it" if written_as else "a number, or a date such as 2024-05-31 14:00"
-        hint = "" if written_as else "; dates that are written in another way need 'time_format'"
+        hint = ", with its zeros, as text" if whole else ""
+        hint += "" if written_as else "; dates that are written in another way need 'time_format'"
         raise UserError(f"{where}, row {row + 1}: holds {column.iloc[row]!r}; allowed: {wanted}{hint}")
     return np.asarray(read.astype("int64"))
 
@@ -157,6 +174,14 @@ def _known(column: "pd.Series[Any]") -> dict[int, Any]:
     """The cells that are not missing, by their place."""
     there = column.notna()
     return {row: cell for row, (cell, known) in enumerate(zip(column.tolist(), there, strict=True)) if known}
+
+
+def _whole(cell: Any, number: float) -> str:
+    """A whole number as Python writes it; exactly, though a float would blur it."""
+    try:
+        return str(int(cell))
+    except ValueError:  # text such as 1.0 and 1e3
+        return str(int(number))
 
 
 def _number(cell: Any, decimal: str) -> float | None:

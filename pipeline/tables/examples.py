@@ -3,7 +3,7 @@
 Shape legend: R rows, N examples, T time steps, F features, K targets, S steps that are answered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,7 +35,7 @@ class Examples:
 
 
 def check_groups(table: Table, parameters: Parameters) -> None:
-    """Raise `UserError` for a group that is too short, and for one with two answers where it can have but one."""
+    """Raise `UserError` for a group that is too short."""
     sizes = np.bincount(table.group, minlength=len(table.groups))
     short = np.flatnonzero(sizes < parameters.least_rows)
     if short.size:
@@ -45,17 +45,33 @@ def check_groups(table: Table, parameters: Parameters) -> None:
             f"{table.where}: {what} is too short: {sizes[short[0]]} rows ({len(short)} of {len(sizes)} groups are);"
             f" allowed: {parameters.least_rows} rows and more ({asked})"
         )
+
+
+def with_one_answer(table: Table, parameters: Parameters) -> Table:
+    """The table with the one answer of each group in all its rows, where an example is a group and has but one answer.
+
+    It is the first that a row has, and missing where none has one. Raises `UserError` for a group with two answers.
+    """
     if parameters.window or parameters.asks_each_step or parameters.reach:
-        return
-    differs = (np.diff(table.group) == 0)[:, None] & (np.abs(np.diff(table.targets, axis=0)) > 0)
-    if differs.any():
-        before, target = (int(index) for index in np.argwhere(differs)[0])
-        then, now = (_shown(table, table.targets[place, target]) for place in (before, before + 1))
-        raise UserError(
-            f"{table.where}, column {parameters.targets[target]!r}, row {table.rows[before + 1]}: {now} after {then},"
-            f" both{table.group_name(before)}; allowed: one answer for all rows of a group, or answer"
-            f" '{parameters.answer}s', or 'window'"
-        )
+        return table
+    targets = table.targets.copy()
+    for place, target in enumerate(parameters.targets):
+        known = np.flatnonzero(~np.isnan(targets[:, place]))
+        groups, first = np.unique(table.group[known], return_index=True)
+        answer_row = np.full(len(table.groups), -1)
+        answer_row[groups] = known[first]
+        answers = np.where(answer_row < 0, np.nan, table.targets[answer_row, place])[table.group]
+        differs = np.flatnonzero(~np.isnan(targets[:, place]) & (targets[:, place] != answers))
+        if differs.size:
+            row = int(differs[0])
+            then, now = (_shown(table, answer) for answer in (answers[row], targets[row, place]))
+            raise UserError(
+                f"{table.where}, column {target!r}, row {table.rows[row]}: {now} after {then},"
+                f" both{table.group_name(row)}; allowed: one answer for all rows of a group, or answer"
+                f" '{parameters.answer}s', or 'window'"
+            )
+        targets[:, place] = answers
+    return replace(table, targets=targets)
 
 
 def cut(table: Table, split: Array, parameters: Parameters) -> Examples:

@@ -3,7 +3,9 @@
 import warnings
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pipeline.errors import UserError, choices
 
@@ -44,11 +46,20 @@ def _read_csv(path: Path, columns: list[str], separator: str) -> "pd.DataFrame":
             header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False)
             names = [str(name) for name in header.iloc[0]]
             _check_names(path, names, columns, separator)
-            table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, index_col=False)
+            options: Any = {"sep": separator, "dtype": str, "keep_default_na": False, "index_col": False}
+            if len(names) == 1:
+                return _only_column(pd.read_csv(path, header=None, names=names, skip_blank_lines=False, **options))
+            table = pd.read_csv(path, **options)
     except (ValueError, EOFError, zlib.error, pd.errors.ParserWarning) as error:  # pandas' own are ValueErrors
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read as CSV in UTF-8 with separator {separator!r}: {reason}") from None
     return table[columns]
+
+
+def _only_column(lines: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of a file of one column, from all its lines: a blank one is an empty cell, but for those around all."""
+    written = np.flatnonzero(lines.iloc[:, 0] != "")  # the first is the header
+    return lines.iloc[written[0] + 1 : written[-1] + 1].reset_index(drop=True)
 
 
 def _read_parquet(path: Path, columns: list[str]) -> "pd.DataFrame":
@@ -60,7 +71,11 @@ def _read_parquet(path: Path, columns: list[str]) -> "pd.DataFrame":
         _check_names(path, names, columns)
         # a single thread: the order of rows is the file's; no metadata: an index of pandas is a column like others
         table = pq.ParquetFile(path).read(columns=columns, use_threads=False)
-        return table.to_pandas(ignore_metadata=True)[columns]
+        for place, column in enumerate(table.columns):
+            if pa.types.is_dictionary(column.type):  # categories: for pandas a type of their own, for us text as any
+                table = table.set_column(place, table.column_names[place], column.cast(column.type.value_type))
+        # whole numbers beside empty cells stay whole: as floats, large ones would run together
+        return table.to_pandas(ignore_metadata=True, integer_object_nulls=True)[columns]
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read as Parquet: {reason}; if cut off, get or make it again") from None

@@ -4,11 +4,14 @@ The sums are exact (`math.fsum`): their result does not depend on the order in w
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.dataset import Array, Scaling
-from pipeline.tables.table import Table
+
+if TYPE_CHECKING:
+    from pipeline.tables.table import Table
 
 
 def mean(values: Array) -> float:
@@ -26,7 +29,7 @@ def mean_and_spread(values: Array) -> tuple[float, float]:
     return centre, spread if np.float32(spread) > 0 and known.min() < known.max() else 1.0
 
 
-def scaling_of(table: Table, training: Array, values_each: int) -> Scaling:
+def scaling_of(table: "Table", training: Array, values_each: int) -> Scaling:
     """How features, and targets that are values, come to mean 0 and spread 1 on the training rows [R].
 
     Features of 0 and 1 stay as they are. values_each: how many values of each target stand beside each other in an

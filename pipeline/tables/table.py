@@ -63,6 +63,12 @@ def make_table(path: Path, cells: "pd.DataFrame", parameters: Parameters) -> Tab
     columns: list[str] = []
     for column in parameters.inputs:
         held = _features(path, cells, column, parameters)
+        for name in held:
+            if name in features:
+                raise UserError(
+                    f"{path}: two features are called {name!r}: of column {column!r} and of"
+                    f" {columns[features.index(name)]!r}; allowed: one; rename a column"
+                )
         inputs += held.values()
         features += held
         columns += [column] * len(held)

@@ -36,6 +36,7 @@ class Sequences(View):
             num_outputs=len(names),
             asks=self.asks,
             output_steps=description.output_steps,
+            later_steps_answer=description.later_steps_answer,
             padded=description.padded,
             num_steps=None if description.padded else stored_shape[0],
         )

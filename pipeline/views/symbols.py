@@ -22,7 +22,7 @@ class OneHot(View):
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         size = len(description.vocabulary or [])
-        return ExampleSpec((None, size), size, self.asks)
+        return ExampleSpec((None, size), size, self.asks, later_steps_answer=True, num_steps=stored_shape[0] - 1)
 
     def inputs(self, arrays: Arrays, description: Description) -> Array:
         return self._encode(arrays["x"][:, :-1], description)
@@ -64,7 +64,7 @@ class OneHotToLabel(OneHot):
         classes = description.classes or []
         if not classes:
             raise UserError("view 'one_hot_to_label': the sequences have no labels; allowed: one_hot")
-        return ExampleSpec((None, len(description.vocabulary or [])), len(classes))
+        return ExampleSpec((None, len(description.vocabulary or [])), len(classes), num_steps=stored_shape[0])
 
     def inputs(self, arrays: Arrays, description: Description) -> Array:
         return self._encode(arrays["x"], description)

@@ -24,6 +24,7 @@ class ExampleSpec:
     num_outputs: how many answers there are at each place: classes, or values.
     asks: one label or value, or one at each step.
     output_steps: at how many steps it answers; None for as many as it reads.
+    later_steps_answer: whether later steps show what is asked at earlier ones.
     padded: whether sequences may end early, in steps of NaN, or of token 0. num_steps: how many steps stored sequences
         have. vocabulary_size: of texts, whose inputs are tokens 0 to one less than that.
     continues: of each value answered, the place among the features of the series that it continues, in the same unit;
@@ -36,6 +37,7 @@ class ExampleSpec:
     num_outputs: int
     asks: Asks = "one label"
     output_steps: int | None = None
+    later_steps_answer: bool = False
     padded: bool = False
     num_steps: int | None = None
     vocabulary_size: int | None = None
