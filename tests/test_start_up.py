@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of one dataset and one variant, exported as a graph that was put together by hand."""
     folder = tmp_path_factory.mktemp("project")
     dataset = PARAMS["datasets"][DATASET] | {"splits": {"train": 4, "validation": 4, "test": 6}}
-    params = {"datasets": {DATASET: dataset}, "variants": {VARIANT: PARAMS["variants"][VARIANT]}}
+    params: dict[str, Any] = {section: {} for section in PARAMS}
+    params |= {"datasets": {DATASET: dataset}, "variants": {VARIANT: PARAMS["variants"][VARIANT]}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
 
