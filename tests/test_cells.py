@@ -250,6 +250,22 @@ def test_all_answers_at_once_are_one_map_of_the_last_output(keras: Any) -> None:
     np.testing.assert_allclose(model(inputs), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("decoder", ["repeat", "states", "feedback"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_more_steps_than_are_unrolled_are_answered_for_one_sequence_as_for_several(
+    keras: Any, decoder: str, cell: str
+) -> None:
+    spec = ExampleSpec((None, 2), 2, "a value at each step", 20)
+    model = encoder_decoder.build(
+        encoder_decoder.Parameters(cell=cell, units=[5], decoder=decoder),  # type: ignore[arg-type]
+        spec,
+    )
+    inputs = np.random.default_rng(1).normal(size=(3, 20, 2)).astype(np.float32)
+    together = model.predict_on_batch(inputs)
+    for row in range(3):
+        np.testing.assert_allclose(model.predict_on_batch(inputs[row : row + 1])[0], together[row], atol=1e-5)
+
+
 @pytest.mark.parametrize("decoder", ["repeat", "states", "at_once"])
 def test_differences_are_added_to_the_last_step_of_what_goes_on(keras: Any, decoder: str) -> None:
     plain = decoder_of(keras, units=[5], decoder=decoder)

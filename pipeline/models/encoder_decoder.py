@@ -125,6 +125,7 @@ def _from_states(
     parameters: Parameters, spec: ExampleSpec, recurrent: Layer, features: Tensor, steps: Tensor, answer: Layer
 ) -> Tensor:
     """Answers [B, S, K] of a second stack of layers, each of which begins with the state of one of the first."""
+    import keras
     from keras import ops
 
     if spec.padded:
@@ -136,7 +137,7 @@ def _from_states(
     num_steps = spec.output_steps or spec.num_outputs
     # What lay as many steps before as are answered, the last step left out; zeros where nothing did.
     past = ops.pad(steps, [[0, 0], [num_steps, 0], [0, 0]])[:, -num_steps - 1 : -1]
-    decoded = ops.reshape(past, (-1, num_steps, steps.shape[-1]))
+    decoded = keras.layers.Reshape((num_steps, steps.shape[-1]))(past)  # keeps the batch's size, as the states do
     for units, state in zip(parameters.units, states, strict=True):
         decoded = recurrent(units, return_sequences=True)(decoded, initial_state=state)
     return answer(decoded)
