@@ -50,7 +50,8 @@ def project(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) 
     dataset = PARAMS["datasets"][DATASET] | {"splits": {"train": 4, "validation": 4, "test": TEST}}
     project = Project(tmp_path / "project")
     project.folder.mkdir()
-    content = {"datasets": {DATASET: dataset}, "variants": {}, "promotion": {DATASET: {"tolerance": 0.03}}}
+    content: dict[str, Any] = {section: {} for section in PARAMS}
+    content |= {"datasets": {DATASET: dataset}, "promotion": {DATASET: {"tolerance": 0.03}}}
     (project / "params.yaml").write_text(yaml.safe_dump(content))
     shutil.copy(empty_store, project / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")

@@ -106,7 +106,7 @@ def test_a_label_of_a_sequence_of_symbols_is_of_all_of_it() -> None:
     view = VIEWS["one_hot_to_label"]
     assert view.inputs(arrays, description)[1].argmax(axis=-1).tolist() == [1, 0, 1, 1]
     assert view.targets(arrays, description).tolist() == [1, 0]
-    assert view.spec(description, (4,)) == ExampleSpec((None, 3), 2)
+    assert view.spec(description, (4,)) == ExampleSpec((None, 3), 2, num_steps=4)
     with pytest.raises(UserError, match="the sequences have no labels; allowed: one_hot"):
         view.spec(SYMBOLS, (4,))
 
