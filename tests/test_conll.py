@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.formats.conll import Parameters, read
 from pipeline.text.tagging import Scheme, spans
 
-WNUT17 = Path("/work/shared/data/wnut17_ner")
+WNUT17 = Path(__file__).parents[2] / "shared/data/wnut17_ner"
 TRAIN = "-DOCSTART- O\n\nAnn B-person\nsaw O\nNew B-place\nYork I-place\n\nBob B-person\n"
 VALIDATION = "Ann B-person\n"
 TEST = "York B-place\nwaits O\n"

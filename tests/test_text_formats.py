@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.formats import text_folders, text_table
 from pipeline.stages.ingest import ingest
 
-IMDB = Path("/work/shared/data/imdb/aclImdb_labelled.tar.gz")
+IMDB = Path(__file__).parents[2] / "shared/data/imdb/aclImdb_labelled.tar.gz"
 FILES = {
     "train/pos/0_9.txt": "A good film!<br /><br />Good.",
     "train/pos/1_8.txt": "good",
