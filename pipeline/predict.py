@@ -15,6 +15,7 @@ from pipeline.errors import UserError, choices
 from pipeline.formats.arrays import UNREADABLE, read_members
 from pipeline.plugins import NAME
 from pipeline.runtime import Export
+from pipeline.tables.given import read_steps
 from pipeline.text.reading import numbered, read_lines
 
 NamedExamples = Iterator[tuple[str, Array]]
@@ -142,6 +143,10 @@ def _text(path: Path, export: Export) -> NamedExamples:
 
 
 def _csv(path: Path, export: Export) -> NamedExamples:
+    features = export.manifest.description.features
+    if export.view.layout == "sequences" and features:
+        yield path.name, read_steps(path, features)
+        return
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         rows = ((f"{path.name}:{n}", _numbers(row, f"{path.name}:{n}")) for n, row in enumerate(reader, 1) if row)

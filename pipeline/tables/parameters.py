@@ -40,7 +40,7 @@ class Parameters(BaseModel):
     missing: what becomes of empty cells. `error`: they are refused. `drop_rows`: the row goes, and those before and
         after it become neighbours. `drop_sequences`: every example with one goes. `forward_fill`: inputs take the value
         before it in the group. `mean`: inputs take the mean of the training rows. Answers are never made up: with the
-        last two, every example goes whose answer is missing.
+        last two, every example goes whose answer is missing. A whole group's one answer is that of any row that has it.
     scaling: `standard` brings features, and values to be answered, to mean 0 and spread 1 on the training rows, when a
         batch is made; stored values and scores keep the units of the file.
     separator, decimal: of a CSV file.
