@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.dataset import Array, Description
-from pipeline.models import encoder_decoder, recurrent
+from pipeline.models import encoder_decoder, recurrent, tagger
 from pipeline.onnx_graph import write_graph
 from pipeline.views import VIEWS, ExampleSpec
 
@@ -355,6 +355,12 @@ def test_no_network_may_read_both_ways_where_the_next_symbol_is_asked_for(keras:
     assert spec.num_steps == 4
     with pytest.raises(ValueError, match="allowed: one direction"):
         recurrent.build(recurrent.Parameters(units=[3], bidirectional=True), spec)
+
+
+def test_no_tagger_may_read_the_characters_that_it_is_asked_for(keras: Any) -> None:
+    spec = VIEWS["next_symbols"].spec(Description(text="", layout="symbols", vocabulary=["a", "b"]), (5,))
+    with pytest.raises(ValueError, match="in the steps after it; allowed: model language_model"):
+        tagger.build(tagger.Parameters(embedding=3, units=3), spec)
 
 
 def test_longest_memory_is_refused_when_params_yaml_is_read() -> None:

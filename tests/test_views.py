@@ -190,7 +190,8 @@ def test_next_symbols_are_indices_and_the_targets_all_that_follow_or_the_last() 
         inputs = view.inputs(arrays, SYMBOLS)
         assert inputs.tolist() == SEQUENCES[:, :-1].tolist() and inputs.dtype == np.int32
         assert view.targets(arrays, SYMBOLS).tolist() == targets
-        assert view.spec(SYMBOLS, (4,)) == ExampleSpec((None,), 3, view.asks, num_steps=3, vocabulary_size=3)
+        expected = ExampleSpec((None,), 3, view.asks, num_steps=3, vocabulary_size=3, later_steps_answer=True)
+        assert view.spec(SYMBOLS, (4,)) == expected
 
 
 @pytest.mark.parametrize("name", ["one_hot", "next_symbols"])

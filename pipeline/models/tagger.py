@@ -49,6 +49,8 @@ def build(parameters: Parameters, spec: ExampleSpec, fast: bool = True) -> "kera
 
     if spec.asks != "a label at each step":
         raise ValueError(f"{spec.asks} is asked for; allowed: a label at each step, as view tokens_to_labels asks")
+    if spec.later_steps_answer:
+        raise ValueError("a tagger reads the answers to each step in the steps after it; allowed: model language_model")
     words = keras.Input(spec.input_shape, dtype="int32", name="words")
     features = _embedding(parameters, spec)(words)
     if parameters.dropout:

@@ -83,7 +83,14 @@ class NextSymbols(OneHot):
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         size = len(description.vocabulary or [])
-        return ExampleSpec((None,), size, self.asks, num_steps=stored_shape[0] - 1, vocabulary_size=size)
+        return ExampleSpec(
+            input_shape=(None,),
+            num_outputs=size,
+            asks=self.asks,
+            later_steps_answer=True,
+            num_steps=stored_shape[0] - 1,
+            vocabulary_size=size,
+        )
 
     def _encode(self, symbols: Array, description: Description) -> Array:
         return symbols.astype(np.int32)
