@@ -121,3 +121,13 @@ def test_a_wide_network_is_exported(keras: Any, tmp_path: Any) -> None:
     assert (given.name, given.type, len(given.shape)) == ("tokens", "tensor(int32)", 2)
     for tokens in (TOKENS, TOKENS[:1, :1], TOKENS[1:, :2]):
         np.testing.assert_allclose(session.run(None, {"tokens": tokens})[0], model(tokens), atol=1e-5)
+
+
+def test_of_two_answers_one_is_learnt_at_a_time_and_both_are_given(keras: Any) -> None:
+    from pipeline.layers.either import EitherAnswer
+
+    layer, first, second = EitherAnswer(), np.zeros((400, 2), np.float32), np.ones((400, 2), np.float32)
+    np.testing.assert_array_equal(layer(first, second), np.full((400, 2), 0.5))
+    found = np.asarray(layer(first, second, training=True))
+    assert (found[:, 0] == found[:, 1]).all() and set(np.unique(found)) == {0, 1}
+    assert 150 < found[:, 0].sum() < 250

@@ -52,6 +52,8 @@ def run(
     steps, batch = ops.shape(given[0])[:2]
     flat = ops.reshape(given[0], (steps * batch, sequences.shape[-1]))
     projected = ops.reshape(ops.matmul(flat, layer.cell.kernel), (steps, batch, layer.cell.kernel.shape[-1]))
+    # A loop keeps the shape of what it carries: the states' batch is as known, or unknown, as that of the sequences.
+    state = [ops.reshape(each, (batch, each.shape[-1])) for each in state]
     hidden, *last = compiled(core)(projected, *weights, *state, *given[1:])
     states = [hidden[-1], *last]
     if mask is not None:  # until its first step that counts, a sequence answers with zeros, not its initial state

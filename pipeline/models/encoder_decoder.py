@@ -136,8 +136,7 @@ def _from_states(
         states.append(state)
     num_steps = spec.output_steps or spec.num_outputs
     # What lay as many steps before as are answered, the last step left out; zeros where nothing did.
-    past = ops.pad(steps, [[0, 0], [num_steps, 0], [0, 0]])[:, -num_steps - 1 : -1]
-    decoded = keras.layers.Reshape((num_steps, steps.shape[-1]))(past)  # keeps the batch's size, as the states do
+    decoded = ops.pad(steps, [[0, 0], [num_steps, 0], [0, 0]])[:, -num_steps - 1 : -1]
     for units, state in zip(parameters.units, states, strict=True):
         decoded = recurrent(units, return_sequences=True)(decoded, initial_state=state)
     return answer(decoded)

@@ -1,9 +1,9 @@
 """A convolutional network for texts: windows of words, of which the strongest answer of each filter counts.
 
 Kim, *Convolutional Neural Networks for Sentence Classification* (2014): word vectors, filters over windows of several
-widths side by side, the largest value of each over the whole text, dropout, one dense layer. `wide` sets beside it the
-mean of the vectors of words, pairs and triples, as in Joulin et al., *Bag of Tricks for Efficient Text Classification*
-(2017); both answer together.
+widths side by side, the largest value of each over the whole text, dropout, one dense layer. `wide` sets beside it a
+second answer, from the mean of the vectors of words, pairs and triples, as in Joulin et al., *Bag of Tricks for
+Efficient Text Classification* (2017); both are learnt apart and given together.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,9 +19,11 @@ READS = "a text"
 
 
 class Wide(BaseModel):
-    """The mean of vectors beside the convolutions. longest: of the sequences of words that have a vector of their own.
-    buckets: how many vectors these share, by a hash. units: width of a vector. dropout: share of the vectors left out
-    of the mean in training."""
+    """An answer from the mean of vectors, beside that of the convolutions.
+
+    longest: of the sequences of words that have a vector. buckets: how many vectors those of two and more words share,
+    by a hash. units: width of a vector. dropout: share of the vectors left out of the mean in training.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,6 +57,7 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     """A network of tokens [B, T], int32 and 0 beyond the end of each text -> probabilities [B, labels]."""
     import keras
 
+    from pipeline.layers.either import EitherAnswer
     from pipeline.layers.words import MeanOfWords, StrongestWindow
 
     if spec.asks != "one label":
@@ -70,11 +73,11 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     ]
     features: Any = keras.layers.Concatenate()(strongest) if len(strongest) > 1 else strongest[0]
     features = keras.layers.Dropout(parameters.dropout)(features)
+    answer = keras.layers.Dense(spec.num_outputs)(features)
     if wide := parameters.wide:
         mean = MeanOfWords(spec.vocabulary_size or 0, **wide.model_dump())(tokens)
-        features = keras.layers.Concatenate()([features, mean])
-    answer = keras.layers.Dense(spec.num_outputs, activation="softmax", name="probability")(features)
-    return keras.Model(tokens, answer)
+        answer = EitherAnswer()(answer, keras.layers.Dense(spec.num_outputs)(mean))
+    return keras.Model(tokens, keras.ops.softmax(answer))
 
 
 def loss(spec: ExampleSpec, label_smoothing: float = 0.0, value_loss: str = "mse") -> "keras.losses.Loss":

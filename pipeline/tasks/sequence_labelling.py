@@ -93,7 +93,11 @@ def figures(
         return [[names[label] if label >= 0 else "" for label in row] for row in chosen[:, -STEPS_SHOWN:]]
 
     seen = inputs(shown)[:, -STEPS_SHOWN:]
-    read = words(seen.argmax(axis=-1)) if description.vocabulary else _values(seen)
+    if description.layout == "texts":
+        vocabulary = description.vocabulary or []
+        read = [[vocabulary[token] if token else "" for token in text] for text in seen]
+    else:
+        read = words(seen.argmax(axis=-1)) if description.vocabulary else _values(seen)
     return {"examples": draw.sequences(read, words(targets[shown]), words(labels(outputs[shown])))}
 
 
