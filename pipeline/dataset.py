@@ -21,6 +21,7 @@ Arrays = Mapping[str, Array]
 Layout = Literal["arrival_times", "images", "symbols", "sequences", "texts"]
 Tokenizer = Literal["words", "characters", "spaces"]
 PADDING, UNKNOWN = "<pad>", "<unk>"  # how the vocabulary of texts begins
+START, END = "<s>", "</s>"  # what follows in that of texts which are answered
 SPLITS = ("train", "validation", "test")
 CARD_FILE = "card.json"
 
@@ -36,6 +37,18 @@ class Scaling(BaseModel):
     y_scale: list[float] = []
 
 
+class TextAnswers(BaseModel):
+    """How the texts that are asked for are stored as tokens.
+
+    vocabulary: begins with `PADDING`, `UNKNOWN`, `START` and `END`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vocabulary: list[str]
+    tokenizer: Tokenizer
+
+
 class Description(BaseModel):
     """What the examples are, as far as their source knows it.
 
@@ -47,7 +60,9 @@ class Description(BaseModel):
         `sequences` [N, T, F] floats, the steps of `features`; where they differ in length, `padded`, with zeros
         at the end and an array `length` [N].
     All others come with `y`: [N], an index into `classes`; or, for `sequences`, [N, T] such indices, or values
-        [N, K] or [N, T, K] of `outputs`.
+        [N, K] or [N, T, K] of `outputs`. Where texts are asked for, `answers` says how `y` [N, T] holds their tokens,
+        without `START` and `END`, and 0 after `y_length` [N] of them; `reference` [N, R] uint8 holds the same texts
+        in UTF-8, 0 after their end: what answers are compared with.
     output_steps: at how many steps a sequence is answered; None for as many as it has. first_answer: the step from
         which on an answer is asked for; of symbols that is the next one. scaling: how to bring features and values to
         mean 0 and spread 1; None where they are so already, or are to stay as they are.
@@ -69,6 +84,7 @@ class Description(BaseModel):
     classes: list[str] | None = None
     vocabulary: list[str] | None = None
     tokenizer: Tokenizer | None = None
+    answers: TextAnswers | None = None
     cut: dict[str, int] = {}
     num_steps: int | None = None
     features: list[str] | None = None

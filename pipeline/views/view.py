@@ -13,7 +13,7 @@ from pipeline.dataset import Array, Arrays, Description
 from pipeline.errors import UserError
 
 Sight = Literal["an image", "a clip", "a sequence", "a text"]
-Asks = Literal["one label", "a label at each step", "one value", "a value at each step"]
+Asks = Literal["one label", "a label at each step", "one value", "a value at each step", "a text"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ExampleSpec:
 
     input_shape: of one example, without the batch axis; None for an axis that may have any length.
     num_outputs: how many answers there are at each place: classes, or values.
-    asks: one label or value, or one at each step.
+    asks: one label or value, or one at each step; or a text, whose tokens are the outputs.
     output_steps: at how many steps it answers; None for as many as it reads.
     later_steps_answer: whether later steps show what is asked at earlier ones.
     padded: whether sequences may end early, in steps of NaN, or of token 0. num_steps: how many steps stored sequences
@@ -69,6 +69,18 @@ class View(ABC):
     def targets(self, arrays: Arrays, description: Description) -> Array:
         """int32 targets, [N] here. A label of -1 and a value of NaN are not asked for."""
         return arrays["y"].astype(np.int32)
+
+    def training_inputs(self, arrays: Arrays, description: Description) -> Array | tuple[Array, ...]:
+        """What a network reads of stored examples while it learns: their inputs; of texts also the answers so far."""
+        return self.inputs(arrays, description)
+
+    def lengths(self, arrays: Arrays) -> Array | None:
+        """By which length [N] examples are alike; None where all are equally long."""
+        return None
+
+    def trimmed(self, arrays: Arrays) -> Arrays:
+        """The same examples without the padding that none of them needs."""
+        return arrays
 
     def in_units(self, values: Array, x: Array, description: Description) -> Array:
         """Outputs or targets [N, ...] in the units of the data; as they are here.
