@@ -61,7 +61,7 @@ def save(figure: Figure, path: Path) -> None:
     plt.close(figure)
     missing = [warning for warning in raised if str(warning.message).startswith("Glyph")]
     if missing:
-        say(f"{path}: {len(missing)} characters are drawn as boxes; a font that has them: apt install fonts-noto-cjk")
+        say(f"{path.name}: {len(missing)} characters are drawn as boxes, as no font here has them")
     for warning in raised:
         if warning not in missing:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
