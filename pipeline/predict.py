@@ -40,7 +40,7 @@ def predict(variant: str, source: str | None, example: int | None, as_json: bool
             answer, remark = export.answer(raw)[0], export.remark(raw)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
-        shown = str(raw) if example is not None and export.view.layout == "texts" else None
+        shown = str(raw) if example is not None and export.view.given_as_text else None
         if as_json:
             more = {"remark": remark, "text": shown}
             yield json.dumps({"example": name, **answer, **{key: value for key, value in more.items() if value}})
@@ -69,7 +69,7 @@ def read_examples(source: str, export: Export) -> NamedExamples:
 
 
 def _read(source: str, export: Export) -> NamedExamples:
-    if export.view.layout == "texts":
+    if export.view.given_as_text:
         texts = numbered(sys.stdin, "stdin") if source == "-" else read_lines(Path(source))
         yield from ((name, np.array(text)) for name, text in texts)
         return

@@ -249,7 +249,7 @@ def _dvc(
     """Start `dvc repro` in a session of its own, so that a Ctrl-C of the terminal reaches nobody but us."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.quick_lock", "--wait-for-lock", "repro", *arguments],
+        [sys.executable, "-m", "pipeline.quick_dvc", "--wait-for-lock", "repro", *arguments],
         cwd=repo.root_dir,
         env={**os.environ, **variables, "PATH": path, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,

@@ -87,9 +87,9 @@ def test_schemes_of_files_become_the_one_that_is_learned(tmp_path: Path, scheme:
     assert [tag for _, tag in sentences(learned)[0]] == ["S-p", "B-q", "E-q", "S-q"]
 
 
-def test_rare_words_are_unknown(tmp_path: Path) -> None:
+def test_of_rare_words_the_shape_is_known(tmp_path: Path) -> None:
     found = reading(written(tmp_path, TRAIN + "\nAnn B-person\n"), min_count=2)
-    assert [word for word, _ in sentences(found)[0]] == ["Ann", "<unk>", "<unk>", "<unk>"]
+    assert [word for word, _ in sentences(found)[0]] == ["Ann", "<unk:small>", "<unk:Capitalised>", "<unk:Capitalised>"]
 
 
 def test_sentences_beyond_the_limit_are_divided_between_names_and_counted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -247,6 +248,39 @@ def test_what_is_not_registered(made: Project, uri: str, cli: Callable[..., Fini
             finished = cli(made, "serve", "memory", "--port", "0")
             assert (finished.code, finished.err.count("\n")) == (2, 1) and words in finished.err, finished.text
     assert not (tmp_path / "none.db").exists()
+
+
+FOREIGN = """
+import mlflow
+
+class Doubled(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input * 2
+
+mlflow.models.set_model(Doubled())
+"""
+REGISTER_FOREIGN = """
+import sys, mlflow, numpy as np
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+mlflow.set_experiment("others")
+one = Schema([TensorSpec(np.dtype("float32"), (-1, 2))])
+with mlflow.start_run():
+    mlflow.pyfunc.log_model(name="model", python_model=sys.argv[1], registered_model_name="foreign",
+                            signature=ModelSignature(one, one), pip_requirements=["mlflow"])
+"""
+
+
+def test_a_model_that_others_registered_is_not_served(
+    made: Project, uri: str, cli: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "doubled.py").write_text(FOREIGN)
+    command = [sys.executable, "-c", REGISTER_FOREIGN, str(tmp_path / "doubled.py")]
+    subprocess.run(command, check=True, cwd=tmp_path, env=os.environ | {"MLFLOW_TRACKING_URI": uri}, timeout=120)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    finished = cli(made, "serve", "foreign/1", "--port", "0")
+    assert (finished.code, finished.err.count("\n")) == (2, 1), finished.text
+    assert "models:/foreign/1 is no model of this project: it holds no export" in finished.err
 
 
 def check_plain_mlflow(made: Project, server: Server, variant: str) -> None:

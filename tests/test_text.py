@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.text.reading import read_file, read_lines
 from pipeline.text.tokenizers import text_of, tokenize
 from pipeline.text.vocabulary import TextParameters, encode_splits, indices_of, most_frequent
+from pipeline.text.word_shapes import shape_of
 
 TRAIN = [["the", "film", "is", "good"], ["the", "film", "is", "bad"], ["the", "end"]]
 TEST = [["the", "plot", "is", "good", "good"]]
@@ -118,3 +119,31 @@ def test_what_is_no_text_is_refused_with_its_line(tmp_path: Path, name: str, con
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message):
         list(read_lines(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("address", ["http://t.co/x", "HTTPS://a", "www.a.b", "amazon.com", "a.co.org/b"]),
+        ("@", ["@someone"]),
+        ("#", ["#LostJudgment"]),
+        ("digits", ["1984", "$10", "10:30", "-3.5%"]),
+        ("letters-digits", ["4S", "2nd", "iPhone6"]),
+        ("marks", [":)", "...", "_", "@", "#"]),
+        ("CAPITALS", ["NASA", "U.S."]),
+        ("Capitalised", ["London", "I", "O'reilly"]),
+        ("mIxed", ["iPhone", "McDonald"]),
+        ("small", ["walked", "it's", "京", "é"]),
+    ],
+)
+def test_a_word_has_one_shape(shape: str, words: list[str]) -> None:
+    assert {word: shape_of(word) for word in words} == dict.fromkeys(words, f"<unk:{shape}>")
+
+
+def test_rare_words_stand_for_unknown_ones_of_their_shape() -> None:
+    splits = {"train": [["a", "Ann", "a"], ["a", "Bob", "7"]], "validation": [["Eve", "b"]], "test": [["9", "@you"]]}
+    encoded = encode_splits(splits, TextParameters(tokenizer="spaces", min_count=2, word_shapes=True))
+    assert encoded.vocabulary == ["<pad>", "<unk>", "<unk:Capitalised>", "<unk:digits>", "a"]
+    assert encoded.x["train"].tolist() == [[4, 2, 4], [4, 2, 3]]
+    assert encoded.x["validation"].tolist() == [[2, 1, 0]] and encoded.x["test"].tolist() == [[3, 1, 0]]
+    assert encode_splits(splits, TextParameters(tokenizer="spaces", min_count=2)).vocabulary == ["<pad>", "<unk>", "a"]

@@ -296,6 +296,26 @@ def test_a_server_that_dies_during_a_training_does_not_end_it(changeable: Projec
     assert [step for step, _, _ in Store(uri).histories(run)["val_loss"]] == [int(row["step"]) for row in rows]
 
 
+def test_a_training_begun_in_another_store_is_whole_in_the_one_it_ends_in(changeable: Project, tmp_path: Path):
+    with changeable.changing_params() as params:  # many short rounds: it is killed after some of them
+        params["variants"][MEMORY]["training"].update(steps=600, validate_every=10, steps_per_execution=10)
+    first = f"sqlite:///{tmp_path}/first.db"
+    process = changeable.start("train", MEMORY, MLFLOW_TRACKING_URI=first)
+    assert process.stdout is not None
+    next(line for line in process.stdout if "update 100" in line)
+    process.kill()
+    process.communicate()
+
+    finished = changeable.pipeline("train", MEMORY).succeeded()
+    assert "going on after update" in finished.text
+    rows, store = history(changeable, MEMORY), changeable.store()
+    run = store.run(MEMORY)
+    assert run.info.status == "FINISHED" and len(rows) == 60
+    assert [step for step, _, _ in store.histories(run)["val_loss"]] == [int(row["step"]) for row in rows]
+    (begun,) = Store(first).runs(MEMORY)
+    assert begun.info.status == "RUNNING" and len(Store(first).histories(begun)["val_loss"]) < len(rows)
+
+
 def is_open(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

@@ -194,6 +194,15 @@ def test_next_symbols_are_indices_and_the_targets_all_that_follow_or_the_last() 
         assert view.spec(SYMBOLS, (4,)) == expected
 
 
+def test_symbols_are_given_as_characters_or_with_spaces_between() -> None:
+    view = VIEWS["next_symbols"]
+    for names, text, symbols in ((["<unk>", "a", " "], "a? a", [1, 0, 2, 1]), (["s1", "s2"], "s2 s1", [1, 0])):
+        description = SYMBOLS.model_copy(update={"vocabulary": names})
+        assert view.accept(np.array(text), description, (9,)).tolist() == [symbols]
+        given = view.as_given({"x": np.array([[*symbols, 0]])}, description)
+        assert view.accept(given, description, (9,)).tolist() == [symbols]
+
+
 @pytest.mark.parametrize("name", ["one_hot", "next_symbols"])
 def test_symbols_before_the_first_answer_are_not_asked_for(name: str) -> None:
     later = SYMBOLS.model_copy(update={"first_answer": 2})
@@ -273,7 +282,10 @@ def test_other_forms_of_the_same_example_are_accepted() -> None:
         ("one_hot", np.array([0.5, 1]), "allowed: integers"),
         ("one_hot", np.zeros((2, 2, 2), int), r"allowed: numbers \[any\]"),
         ("one_hot_to_label", np.array([0, 3]), "allowed: integers 0 to 2"),
-        ("next_symbols", np.array([0, 3]), "allowed: integers 0 to 2"),
+        ("next_symbols", np.array([0, 2]), r"\[2\] of int64; allowed: a text, or several"),
+        ("next_symbols", np.array("pqdd"), "found the symbols .d.; allowed: p, q, r"),
+        ("next_symbols", np.array(["pq", "pqr"]), "found texts of 2, 3 symbols; allowed: one length at a time"),
+        ("next_symbol", np.array(""), "found texts of 0 symbols; allowed: .* of 1 symbol and more"),
         ("sequence_to_label", np.zeros((3, 5)), r"\[3, 5\].*allowed: numbers \[any x 2\]"),
         ("sequence_to_value", np.full((3, 2), np.nan), "NaN or infinity"),
         ("sequence_to_values", np.full((3, 2), np.inf), "NaN or infinity"),

@@ -135,7 +135,7 @@ def _num_blank(arrays: Arrays, card: Card) -> int:
     if card.layout == "sequences":
         return num_unchanging(arrays)
     if card.layout == "texts":
-        return num_unknown(arrays)
+        return num_unknown(arrays, card)
     flat = arrays["x"].reshape(len(arrays["x"]), -1)
     return int((flat.min(axis=1) == flat.max(axis=1)).sum())
 

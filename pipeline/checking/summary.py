@@ -151,7 +151,7 @@ def _features(arrays: Arrays, card: Card) -> dict[str, Array]:
     if card.layout == "sequences":
         return sequence_features(arrays, card) | answer_features(arrays, card)
     if card.layout == "texts":
-        return text_features(arrays)
+        return text_features(arrays, card)
     return _symbol_features(arrays["x"]) if card.layout == "symbols" else _pixel_features(arrays["x"], card)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.checking.findings import Finding, error, warning
 from pipeline.checking.sequences import ADVICE, check_length, steps_held
 from pipeline.dataset import PADDING, UNKNOWN, Array, Arrays, Card
+from pipeline.text.word_shapes import SIGN
 
-UNKNOWN_INDEX = 1
 LARGEST_CUT_SHARE = 0.05
 
 
@@ -56,16 +56,18 @@ def check_cut(card: Card) -> Iterator[Finding]:
             yield warning("ranges", f"{split} x", statistic, count, allowed, advice)
 
 
-def num_unknown(arrays: Arrays) -> int:
+def num_unknown(arrays: Arrays, card: Card) -> int:
     """Texts of which no token is known."""
-    return int((_unknown_shares(arrays) == 1).sum())
+    return int((_unknown_shares(arrays, card) == 1).sum())
 
 
-def text_features(arrays: Arrays) -> dict[str, Array]:
+def text_features(arrays: Arrays, card: Card) -> dict[str, Array]:
     """How long each text is, and which share of its tokens is unknown: each [N]."""
-    return {"length": np.asarray(arrays["length"], np.float64), "unknown_share": _unknown_shares(arrays)}
+    return {"length": np.asarray(arrays["length"], np.float64), "unknown_share": _unknown_shares(arrays, card)}
 
 
-def _unknown_shares(arrays: Arrays) -> Array:
-    unknown = (np.asarray(arrays["x"]) == UNKNOWN_INDEX).sum(axis=1)
-    return np.asarray(unknown / np.asarray(arrays["length"]))
+def _unknown_shares(arrays: Arrays, card: Card) -> Array:
+    """Unknown is what is known by its shape alone."""
+    known = np.array([token != UNKNOWN and not token.startswith(SIGN) for token in card.vocabulary or []])
+    known[0] = True  # padding
+    return np.asarray((~known[np.asarray(arrays["x"])]).sum(axis=1) / np.asarray(arrays["length"]))

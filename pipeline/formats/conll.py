@@ -26,7 +26,8 @@ class Parameters(BaseModel):
     """train, validation, test: the files of the splits. token_column, tag_column: counted from 1, or from the last
     column, -1. separator: of columns; `tab`, or `spaces` for any white space. scheme: of the files' tags. tags: the
     scheme that is learned. vocabulary_size, min_count: how many tokens are told apart, and how often one must occur in
-    training to be among them. longest: sentences of more tokens are divided, between the names; None for no limit.
+    training to be among them; others are told apart by how they are written. longest: sentences of more tokens are
+    divided, between the names; None for no limit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,6 +88,7 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
             vocabulary_size=parameters.vocabulary_size,
             min_count=parameters.min_count,
             longest=max(len(text) for texts in tokens.values() for text in texts),
+            word_shapes=True,
         ),
     )
     description = Description(

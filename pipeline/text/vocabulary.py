@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.dataset import PADDING, UNKNOWN, Array, Tokenizer
 from pipeline.errors import UserError
+from pipeline.text.word_shapes import shape_of
 
 RESERVED = (PADDING, UNKNOWN)
 Tokens = Sequence[str]
@@ -22,7 +23,8 @@ class TextParameters(BaseModel):
 
     tokenizer: see `pipeline.text.tokenizers`. vocabulary_size: the most tokens that are told apart, the two for padding
     and for unknown ones included. min_count: how often a token must occur in the training texts to be among them.
-    longest: tokens of a text; what follows is left out, and how many texts that was done to is counted.
+    longest: tokens of a text; what follows is left out, and how many texts that was done to is counted. word_shapes:
+    whether tokens that are not told apart by themselves are so by their shape, see `pipeline.text.word_shapes`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +33,7 @@ class TextParameters(BaseModel):
     vocabulary_size: int = Field(default=20_000, ge=3, le=1 << 24)
     min_count: int = Field(default=1, ge=1)
     longest: int = Field(default=400, ge=1, le=100_000)
+    word_shapes: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,10 @@ def most_frequent(counts: Mapping[str, int], parameters: TextParameters) -> list
     if not known:
         raise UserError(f"min_count is {parameters.min_count}, and no token of the training texts occurs so often")
     known.sort(key=lambda token: (-counts[token], token))
-    return [*RESERVED, *known[: parameters.vocabulary_size - len(RESERVED)]]
+    shapes: list[str] = []
+    if parameters.word_shapes:
+        shapes = sorted({shape_of(token) for token in {*counts} - {*known, *RESERVED} if counts[token]})
+    return [*RESERVED, *shapes, *known[: parameters.vocabulary_size - len(RESERVED) - len(shapes)]]
 
 
 def index_type(vocabulary_size: int) -> type[np.unsignedinteger]:
@@ -91,15 +97,23 @@ def padded(texts: Sequence[Array], steps: int) -> Array:
 
 
 def indices_of(texts: Sequence[Tokens], vocabulary: list[str]) -> list[Array]:
-    """The indices of the tokens of each text, int32; 1 for those that the vocabulary does not have."""
+    """The indices of the tokens of each text, int32; of those that the vocabulary does not have that of their shape,
+    and 1 where it has none of those either."""
     known = _known(tuple(vocabulary))
-    return [np.array([known.get(token, 1) for token in tokens], dtype=np.int32) for tokens in texts]
+    return [np.array([known[token] for token in tokens], dtype=np.int32) for tokens in texts]
 
 
 @lru_cache(maxsize=8)
-def _known(vocabulary: tuple[str, ...]) -> dict[str, int]:
+def _known(vocabulary: tuple[str, ...]) -> "_Known":
     """Padding is no token that a text could hold."""
-    return {token: index for index, token in enumerate(vocabulary) if index}
+    return _Known({token: index for index, token in enumerate(vocabulary) if index})
+
+
+class _Known(dict[str, int]):
+    """The index of each token."""
+
+    def __missing__(self, token: str) -> int:
+        return self.get(shape_of(token), 1)
 
 
 class _Seen(dict[str, int]):

@@ -91,7 +91,7 @@ def input_example(export: Export, dataset: Dataset) -> Any:
     """The first test example, as a batch of one of what the signature takes; None where it is large."""
     arrays = {key: values[:1] for key, values in dataset.split("test").items()}
     example = export.view.as_given(arrays, dataset.card)
-    if export.view.layout == "texts":
+    if export.view.given_as_text:
         import pandas as pd
 
         return pd.DataFrame({TEXT_COLUMN: example.tolist()})

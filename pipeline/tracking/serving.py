@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.errors import UserError, choices
 from pipeline.plugins import NAME
 from pipeline.progress import say
+from pipeline.tracking.model import EXPORT
 from pipeline.tracking.registry import ALIAS, registered_model
 from pipeline.tracking.store import import_mlflow, store_file, tracking_uri, unusable, without_password
 
@@ -89,16 +90,20 @@ def _aliases(client: Any, dataset: str) -> dict[str, str]:
 
 
 def load(version: Version) -> Any:
-    """The version's model, as MLflow loads it; one of ours, whose signature has a single tensor."""
+    """The version's model, as MLflow loads it. Raises `UserError` for one that `evaluate` did not log."""
     try:
         model = import_mlflow().pyfunc.load_model(version.uri)
-        (_,) = model.metadata.get_input_schema().inputs
-        return model
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{version.uri} cannot be loaded ({reason}); log its run again with: python -m pipeline sync"
         ) from None
+    if EXPORT not in model.metadata.flavors["python_function"].get("artifacts", {}):
+        raise UserError(
+            f"{version.uri} is no model of this project: it holds no export; allowed: versions made by python -m "
+            f"pipeline promote. Others are served with: mlflow models serve -m {version.uri}"
+        )
+    return model
 
 
 def _client() -> Any:

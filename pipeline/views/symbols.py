@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.dataset import Array, Arrays, Description
-from pipeline.errors import UserError
+from pipeline.dataset import UNKNOWN, Array, Arrays, Description, Tokenizer
+from pipeline.errors import UserError, choices
+from pipeline.text.tokenizers import text_of, tokenize
 from pipeline.views.sequences import NOT_ASKED
-from pipeline.views.view import Asks, ExampleSpec, Sight, View, batch_of
+from pipeline.views.view import Asks, ExampleSpec, Sight, View, batch_of, texts_of
 
 
 class OneHot(View):
@@ -77,9 +78,13 @@ class OneHotToLabel(OneHot):
 
 
 class NextSymbols(OneHot):
-    """Symbols [N, T + 1] as indices [N, T]; the targets [N, T] are the symbols that follow."""
+    """Symbols [N, T + 1] as indices [N, T]; the targets [N, T] are the symbols that follow.
+
+    A user gives them as a text: of characters, or, where symbols have longer names, with spaces between them.
+    """
 
     shows = "a text"
+    given_as_text = True
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
         size = len(description.vocabulary or [])
@@ -92,6 +97,30 @@ class NextSymbols(OneHot):
             vocabulary_size=size,
         )
 
+    def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        return "str", ()
+
+    def raw_rank(self, stored_shape: tuple[int, ...], found: tuple[int, ...]) -> int:
+        return 0
+
+    def as_given(self, arrays: Arrays, description: Description) -> Array:
+        names = description.vocabulary or []
+        return np.array([text_of([names[symbol] for symbol in row], _tokenizer(names)) for row in arrays["x"][:, :-1]])
+
+    def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
+        """A user gives the texts up to now, all equally long; each symbol is answered with what follows it."""
+        names = description.vocabulary or []
+        texts = [tokenize(text, _tokenizer(names)) for text in texts_of(raw)]
+        lengths = sorted({len(text) for text in texts})
+        if len(lengths) > 1 or not lengths[0]:
+            found = ", ".join(map(str, lengths))
+            raise UserError(f"found texts of {found} symbols; allowed: one length at a time, of 1 symbol and more")
+        known = {name: place for place, name in enumerate(names)}
+        missing = sorted({symbol for text in texts for symbol in text if symbol not in known})
+        if missing and UNKNOWN not in known:
+            raise UserError(f"found the symbols {', '.join(map(repr, missing[:10]))}; {choices(missing[0], names)}")
+        return np.array([[known.get(symbol, known.get(UNKNOWN)) for symbol in text] for text in texts], dtype=np.int32)
+
     def _encode(self, symbols: Array, description: Description) -> Array:
         return symbols.astype(np.int32)
 
@@ -103,3 +132,8 @@ class NextSymbol(NextSymbols):
 
     def targets(self, arrays: Arrays, description: Description) -> Array:
         return arrays["x"][:, -1].astype(np.int32)
+
+
+def _tokenizer(names: list[str]) -> Tokenizer:
+    """Symbols are characters, unless some have longer names."""
+    return "characters" if all(len(name) == 1 for name in names if name != UNKNOWN) else "spaces"

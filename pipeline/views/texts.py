@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.text.tokenizers import text_of, tokenize
 from pipeline.text.vocabulary import indices_of, padded
 from pipeline.views.sequences import NOT_ASKED
-from pipeline.views.view import Asks, ExampleSpec, Sight, View
+from pipeline.views.view import Asks, ExampleSpec, Sight, View, texts_of
 
 
 class Texts(View):
@@ -22,6 +22,7 @@ class Texts(View):
 
     layout = "texts"
     shows: ClassVar[Sight] = "a text"
+    given_as_text = True
 
     def __init__(self, asks: Asks) -> None:
         self.asks = asks  # type: ignore[misc]
@@ -78,13 +79,7 @@ def _within(arrays: Arrays) -> Array:
 
 def _tokens(raw: Array, description: Description) -> list[list[str]]:
     """The tokens of each text that a user gives."""
-    given = np.asarray(raw)
-    one_each = given.ndim < 2 or (given.ndim == 2 and given.shape[1] == 1)
-    texts = np.atleast_1d(given).ravel().tolist()
-    if not one_each or not all(isinstance(text, str) for text in texts):
-        raise UserError(f"found an array {list(given.shape)} of {given.dtype}; allowed: a text, or several")
-    if not texts:
-        raise UserError("found no text; allowed: one or several")
+    texts = texts_of(raw)
     found = [tokenize(text, _tokenizer(description)) for text in texts]
     for text, tokens in zip(texts, found, strict=True):
         if not tokens:

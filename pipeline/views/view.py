@@ -52,11 +52,13 @@ class View(ABC):
     """Turns stored arrays into what a network reads, float32 or int32, and into the targets it is to answer.
 
     layout: of the arrays it can turn. shows: what the network sees. asks: what it is to answer.
+    given_as_text: whether a user gives a text, not numbers.
     """
 
     layout: ClassVar[str]
     shows: ClassVar[Sight]
     asks: ClassVar[Asks] = "one label"
+    given_as_text: ClassVar[bool] = False
 
     @abstractmethod
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
@@ -119,6 +121,18 @@ class View(ABC):
         shape = self.raw(stored_shape)[1]
         has_channel = found[-1:] == (1,) and len(found) > 1 and shape[-1] != 1
         return len(shape) + (1 if has_channel else 0)
+
+
+def texts_of(raw: Array) -> list[str]:
+    """The texts that a user gives: one, several [N], or a table's column [N, 1]."""
+    given = np.asarray(raw)
+    one_each = given.ndim < 2 or (given.ndim == 2 and given.shape[1] == 1)
+    texts = np.atleast_1d(given).ravel().tolist()
+    if not one_each or not all(isinstance(text, str) for text in texts):
+        raise UserError(f"found an array {list(given.shape)} of {given.dtype}; allowed: a text, or several")
+    if not texts:
+        raise UserError("found no text; allowed: one or several")
+    return texts
 
 
 def batch_of(raw: Array, shape: tuple[int | None, ...]) -> Array:

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.fs import localfs
 from dvc.utils.serialize import load_yaml
 
-from pipeline.quick_lock import modify_lock
+from pipeline.quick_dvc import load_params, modify_lock
 
 SOURCE = Path(__file__).parent.parent
 PROJECT = """
@@ -71,7 +72,7 @@ def test_the_same_bytes_as_dvc_after_each_run(project):
     shutil.rmtree(".dvc/cache")
     Path("params.yaml").write_bytes(params)
     Path("start.txt").write_text("start\n")
-    assert runs("pipeline.quick_lock") == expected
+    assert runs("pipeline.quick_dvc") == expected
     assert len(set(expected)) == 3
 
 
@@ -120,3 +121,13 @@ def test_a_lock_with_more_in_it_than_stages_is_left_to_dvc(project):
     assert lock.read_text() == (
         "schema: '2.0'\nstages:\n  one:\n    cmd: cp a b\n  two:\n    cmd: cp b c\ndatasets:\n- name: pictures\n"
     )
+
+
+def test_parameters_are_read_again_where_the_file_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("a: {b: 1}")
+    first = load_params(str(path), localfs)
+    first["a"]["b"] = 2  # of the reader's own
+    assert load_params(str(path), localfs) == {"a": {"b": 1}}
+    path.write_text("a: {b: 3}")
+    assert load_params(str(path), localfs) == {"a": {"b": 3}}
