@@ -102,7 +102,7 @@ def text_facts(arrays: Arrays) -> dict[str, float]:
             found |= {
                 f"{side}tokens": total / len(length),
                 f"{side}longest": int(length.max()),
-                f"{side}unknown_share": np.count_nonzero(tokens == UNKNOWN_INDEX) / total,
+                f"{side}unknown_share": int(np.count_nonzero(tokens == UNKNOWN_INDEX)) / total,
                 f"{side}padding_share": 1 - total / tokens.size,
             }
     return {name: round(value, DIGITS) for name, value in found.items()}
