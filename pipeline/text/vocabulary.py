@@ -10,11 +10,12 @@ from functools import lru_cache
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.dataset import PADDING, UNKNOWN, Array, Tokenizer
+from pipeline.dataset import END, PADDING, START, UNKNOWN, Array, Tokenizer
 from pipeline.errors import UserError
 from pipeline.text.word_shapes import shape_of
 
 RESERVED = (PADDING, UNKNOWN)
+ANSWER_RESERVED = (*RESERVED, START, END)  # of texts that are to be written
 Tokens = Sequence[str]
 
 
@@ -49,16 +50,24 @@ class Encoded:
     cut: dict[str, int]
 
 
-def encode_splits(splits: Mapping[str, Iterable[Tokens]], parameters: TextParameters) -> Encoded:
+def encode_splits(
+    splits: Mapping[str, Iterable[Tokens]],
+    parameters: TextParameters,
+    reserved: Tokens = RESERVED,
+    vocabulary: list[str] | None = None,
+) -> Encoded:
     """Number the tokens of all texts, after the vocabulary of those of `train` alone; each is looked at once.
+
+    reserved: how that begins. vocabulary: one that is there already, as of subwords.
 
     T is that of the longest text, or `longest` where that is less. Raises `UserError` where no token of the training
     texts occurs `min_count` times.
     """
     seen = _Seen()
     numbers = {split: [seen.numbers(tokens) for tokens in texts] for split, texts in splits.items()}
-    counts = np.bincount(np.concatenate(numbers["train"]), minlength=len(seen))
-    vocabulary = most_frequent(dict(zip(seen, counts.tolist(), strict=True)), parameters)
+    if vocabulary is None:
+        counts = np.bincount(np.concatenate(numbers["train"]), minlength=len(seen))
+        vocabulary = most_frequent(dict(zip(seen, counts.tolist(), strict=True)), parameters, reserved)
     (known,) = indices_of([list(seen)], vocabulary)
     indices = known.astype(index_type(len(vocabulary)))
     longest = max(len(text) for texts in numbers.values() for text in texts)
@@ -71,16 +80,16 @@ def encode_splits(splits: Mapping[str, Iterable[Tokens]], parameters: TextParame
     )
 
 
-def most_frequent(counts: Mapping[str, int], parameters: TextParameters) -> list[str]:
-    """`PADDING`, `UNKNOWN` and the most frequent tokens; of equally frequent ones those first that sort first."""
-    known = [token for token, count in counts.items() if count >= parameters.min_count and token not in RESERVED]
+def most_frequent(counts: Mapping[str, int], parameters: TextParameters, reserved: Tokens = RESERVED) -> list[str]:
+    """What is reserved and the most frequent tokens; of equally frequent ones those first that sort first."""
+    known = [token for token, count in counts.items() if count >= parameters.min_count and token not in reserved]
     if not known:
         raise UserError(f"min_count is {parameters.min_count}, and no token of the training texts occurs so often")
     known.sort(key=lambda token: (-counts[token], token))
     shapes: list[str] = []
     if parameters.word_shapes:
-        shapes = sorted({shape_of(token) for token in {*counts} - {*known, *RESERVED} if counts[token]})
-    return [*RESERVED, *shapes, *known[: parameters.vocabulary_size - len(RESERVED) - len(shapes)]]
+        shapes = sorted({shape_of(token) for token in {*counts} - {*known, *reserved} if counts[token]})
+    return [*reserved, *shapes, *known[: parameters.vocabulary_size - len(reserved) - len(shapes)]]
 
 
 def index_type(vocabulary_size: int) -> type[np.unsignedinteger]:
@@ -105,8 +114,9 @@ def indices_of(texts: Sequence[Tokens], vocabulary: list[str]) -> list[Array]:
 
 @lru_cache(maxsize=8)
 def _known(vocabulary: tuple[str, ...]) -> "_Known":
-    """Padding is no token that a text could hold."""
-    return _Known({token: index for index, token in enumerate(vocabulary) if index})
+    """Padding is no token that a text could hold, nor are beginning and end where the vocabulary knows them."""
+    reserved = {PADDING, *(ANSWER_RESERVED[2:] if vocabulary[:4] == ANSWER_RESERVED else ())}
+    return _Known({token: index for index, token in enumerate(vocabulary) if token not in reserved})
 
 
 class _Known(dict[str, int]):
