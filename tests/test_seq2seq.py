@@ -12,6 +12,7 @@ import pytest
 from jax_process import run_on_jax
 from pydantic import ValidationError
 
+from pipeline.batches import Batches
 from pipeline.dataset import Array, Description, TextAnswers
 from pipeline.errors import StageFailure
 from pipeline.files import write_json
@@ -21,7 +22,8 @@ from pipeline.onnx_graph import write_graph
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
 from pipeline.stages.export import LARGEST_DIFFERENCE, check_export
 from pipeline.teacher_forcing import log_probabilities, reads_many
-from pipeline.views import ExampleSpec
+from pipeline.training import Training, fit
+from pipeline.views import VIEWS, ExampleSpec
 
 SOURCES, TARGETS = 13, 11  # sizes of the vocabularies
 START, END = 2, 3
@@ -351,3 +353,31 @@ def test_dropout_is_drawn_in_training_alone(keras: Any, name: str) -> None:
     np.testing.assert_array_equal(model(inputs), plain(inputs))
     drawn = [np.asarray(model(inputs, training=True)) for _ in range(2)]
     assert not np.allclose(drawn[0], drawn[1]) and np.isfinite(drawn).all()
+
+
+def stored(lengths: list[int]) -> tuple[dict[str, Array], Description]:
+    """Pairs of texts of these lengths, as a dataset stores them."""
+    rng = np.random.default_rng(4)
+    longest = np.arange(max(lengths))[None] < np.array(lengths)[:, None]
+    x, y = (np.where(longest, rng.integers(4, size, longest.shape), 0) for size in (SOURCES, TARGETS))
+    arrays = {"x": x, "y": y, "length": np.array(lengths), "y_length": np.array(lengths)}
+    words = ["<pad>", "<unk>", "<s>", "</s>", *"abcdefghi"]
+    answers = TextAnswers(vocabulary=words[:TARGETS], tokenizer="words")
+    return arrays, Description(text="", layout="texts", vocabulary=words, tokenizer="words", answers=answers)
+
+
+@pytest.mark.slow
+def test_batches_of_any_width_train_and_each_token_counts_alike(keras: Any) -> None:
+    """The first two are equally wide, from which Keras would conclude that all are."""
+    arrays, description = stored([3] * 8 + [12, 9, 1, 1])
+    view, network = VIEWS["text_to_text"], NETWORKS["scaled"]
+    batches = Batches(arrays, view, description, batch_size=4, seed=1, shuffle=False)
+    assert [targets.shape[1] for _, targets in batches.epoch(0)] == [8, 8, 16]
+    training = Training(learning_rate=0.01, batch_size=4, epochs=2, keep="last")
+    model, loss = network.build(), network.architecture.loss(network.spec)
+    last = fit(model, loss, training, batches, batches, []).history[-1]
+    targets = view.targets(arrays, description)
+    logits = model(list(view.training_inputs(arrays, description)))
+    assert last["val_loss"] == pytest.approx(float(loss(targets, logits)), abs=1e-5)
+    right = (np.asarray(logits).argmax(axis=-1) == targets)[targets >= 0]
+    assert last["val_accuracy"] == pytest.approx(right.mean(), abs=1e-6)
