@@ -24,6 +24,7 @@ COMPARISONS = (
     "tagging",
     "memory",
     "language",
+    "translation",
     "startup",
     "serving",
 )
