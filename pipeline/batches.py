@@ -20,7 +20,9 @@ from pipeline.views import View
 BATCHES_AHEAD = 3
 MOST_BYTES_AT_ONCE = 1 << 26
 SECONDS_BETWEEN_LOOKS = 0.1
-Batch = tuple[Array | tuple[Array, Array], Array]
+BATCHES_MEASURED = 200
+Inputs = Array | tuple[Array, ...]
+Batch = tuple[Inputs, Array]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Batches:
     """The batches of one split.
 
     truncate_steps: cut sequences into calls of so many steps (inputs become (steps, first), `first` [B, 1] being 1
-        where a sequence begins); None leaves them whole.
+        where a sequence begins); None leaves them whole, and without the padding that no example of a batch needs.
+    bucket: put examples of similar length together, looking for them in so many batches at a time; None does not.
     """
 
     arrays: Arrays
@@ -38,6 +41,7 @@ class Batches:
     seed: int
     shuffle: bool
     truncate_steps: int | None = None
+    bucket: int | None = None
 
     @property
     def num_examples(self) -> int:
@@ -60,17 +64,12 @@ class Batches:
     def epoch(self, number: int, first_call: int = 0) -> Iterator[Batch]:
         """One pass over the split, from one of its calls on."""
         first_batch, calls_left_out = divmod(first_call, self.calls_per_batch)
-        order = np.arange(self.num_examples)
-        if self.shuffle:
-            order = np.random.default_rng((self.seed, number)).permutation(self.num_examples)
-        for start in range(first_batch * self.batch_size, len(order), self.batch_size):
-            rows = (
-                np.sort(order[start : start + self.batch_size])
-                if self.shuffle
-                else order[start : start + self.batch_size]
-            )
-            chosen = {name: values[rows] for name, values in self.arrays.items()}
-            calls = self._calls(self.view.inputs(chosen, self.description), self.view.targets(chosen, self.description))
+        for rows in self._rows(number)[first_batch:]:
+            chosen: Arrays = {name: values[rows] for name, values in self.arrays.items()}
+            if self.truncate_steps is None:
+                chosen = self.view.trimmed(chosen)
+            inputs = self.view.training_inputs(chosen, self.description)
+            calls = self._calls(inputs, self.view.targets(chosen, self.description))
             yield from itertools.islice(calls, calls_left_out, None)
             calls_left_out = 0
 
@@ -96,12 +95,43 @@ class Batches:
             return None
         passes = num_calls // len(calls)
         *inputs, targets = (np.concatenate(parts * passes) for parts in zip(*calls, strict=True))
-        return (inputs[0] if len(inputs) == 1 else (inputs[0], inputs[1])), targets
+        return (inputs[0] if len(inputs) == 1 else tuple(inputs)), targets
 
-    def _calls(self, inputs: Array, targets: Array) -> Iterator[Batch]:
+    def padding_share(self) -> float | None:
+        """The share of the tokens in the first batches that are padding; None where examples are equally long."""
+        if self.view.lengths(self.arrays) is None:
+            return None
+        real = places = 0
+        for inputs, _ in itertools.islice(self.epoch(0), BATCHES_MEASURED):
+            for tokens in inputs if isinstance(inputs, tuple) else (inputs,):
+                if tokens.dtype.kind == "i":
+                    real, places = real + int(np.count_nonzero(tokens)), places + tokens.size
+        return 1 - real / places
+
+    def _rows(self, number: int) -> list[Array]:
+        """The examples of each batch of a pass, in a batch by their place in the file."""
+        order = np.arange(self.num_examples)
+        if not self.shuffle:
+            return self._cut(order)
+        rng = np.random.default_rng((self.seed, number))
+        order = rng.permutation(self.num_examples)
+        lengths = self.view.lengths(self.arrays) if self.bucket else None
+        if self.bucket is None or lengths is None:
+            return [np.sort(rows) for rows in self._cut(order)]
+        size = self.bucket * self.batch_size
+        pools = [order[start : start + size] for start in range(0, len(order), size)]
+        alike = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+        batches = self._cut(alike)
+        return [np.sort(batches[place]) for place in rng.permutation(len(batches))]
+
+    def _cut(self, order: Array) -> list[Array]:
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+    def _calls(self, inputs: Inputs, targets: Array) -> Iterator[Batch]:
         if self.truncate_steps is None:
             yield inputs, targets
             return
+        assert not isinstance(inputs, tuple), "no network that carries its state reads answers"
         for start in range(0, inputs.shape[1], self.truncate_steps):
             steps = slice(start, start + self.truncate_steps)
             first = np.full((len(inputs), 1), float(start == 0), dtype=np.float32)

@@ -258,6 +258,11 @@ def _check_fit(block: VariantBlock, architecture: ModuleType, task: ModuleType, 
             f"{where}.training.record_gradients: found True; allowed: false, as model {block.model} is not given the "
             "steps of a whole sequence"
         )
+    if block.training.bucket and view.layout != "texts" and view.asks != "a text":
+        raise UserError(
+            f"{where}.training.bucket: found {block.training.bucket}; allowed: nothing, as the examples of view "
+            f"{block.view!r} are equally long"
+        )
     truncated, carries = block.training.truncate_steps is not None, getattr(architecture, "CARRIES_STATE", False)
     if truncated != carries:
         raise UserError(

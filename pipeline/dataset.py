@@ -19,7 +19,7 @@ from pipeline.files import read_model, sha256, whole_folder, write_json
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 Layout = Literal["arrival_times", "images", "symbols", "sequences", "texts"]
-Tokenizer = Literal["words", "characters", "spaces"]
+Tokenizer = Literal["words", "characters", "spaces", "subwords"]
 PADDING, UNKNOWN = "<pad>", "<unk>"  # how the vocabulary of texts begins
 START, END = "<s>", "</s>"  # what follows in that of texts which are answered
 SPLITS = ("train", "validation", "test")
@@ -40,20 +40,22 @@ class Scaling(BaseModel):
 class TextAnswers(BaseModel):
     """How the texts that are asked for are stored as tokens.
 
-    vocabulary: begins with `PADDING`, `UNKNOWN`, `START` and `END`.
+    vocabulary: begins with `PADDING`, `UNKNOWN`, `START` and `END`. subwords: see `Description`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     vocabulary: list[str]
     tokenizer: Tokenizer
+    subwords: str | None = None
 
 
 class Description(BaseModel):
     """What the examples are, as far as their source knows it.
 
     layout: how the array `x` is to be read:
-        `arrival_times` [N, H, W] unsigned, the frame from which on a pixel is 1 (`num_steps` frames);
+        `arrival_times` [N, H, W] or [N, H, W, C] unsigned, the frame from which on a pixel is 1 (`num_steps` frames),
+        and, with an array `departure` of the same shape, that from which on it is 0 again;
         `images` [N, H, W] or [N, H, W, C] uint8;
         `symbols` [N, T] unsigned indices into `vocabulary`, each to be predicted from those before it, or, with `y`,
         to be labelled as a whole;
@@ -63,6 +65,8 @@ class Description(BaseModel):
         [N, K] or [N, T, K] of `outputs`. Where texts are asked for, `answers` says how `y` [N, T] holds their tokens,
         without `START` and `END`, and 0 after `y_length` [N] of them; `reference` [N, R] uint8 holds the same texts
         in UTF-8, 0 after their end: what answers are compared with.
+    subwords: where the tokenizer is `subwords`, the model that divides texts into them, in base64. lowercase: whether
+        texts are lower-cased before they are divided, and those that are asked for, too.
     output_steps: at how many steps a sequence is answered; None for as many as it has. first_answer: the step from
         which on an answer is asked for; of symbols that is the next one. scaling: how to bring features and values to
         mean 0 and spread 1; None where they are so already, or are to stay as they are.
@@ -84,6 +88,8 @@ class Description(BaseModel):
     classes: list[str] | None = None
     vocabulary: list[str] | None = None
     tokenizer: Tokenizer | None = None
+    subwords: str | None = None
+    lowercase: bool = False
     answers: TextAnswers | None = None
     cut: dict[str, int] = {}
     num_steps: int | None = None

@@ -36,8 +36,10 @@ class Training(BaseModel):
     or mean absolute error, where values are answered; the former if none is given.
     Length: `epochs` (passes over the training split) or `steps` (updates; validated every `validate_every` of them).
     early_stopping: stop after so many validations without a better loss. keep: weights of the `best` validation loss or
-    the `last`. truncate_steps: for stateful networks, how many time steps one update sees. steps_per_execution: updates
-    per compiled call. num_threads: of the arithmetic; fixed, because the order of additions depends on it.
+    the `last`. bucket: where examples differ in length, similar ones come together in a batch; they are looked for in
+    so many batches at a time, and the batches then come in an order by chance. truncate_steps: for stateful networks,
+    how many time steps one update sees. steps_per_execution: updates per compiled call. num_threads: of the arithmetic;
+    fixed, because the order of additions depends on it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +61,7 @@ class Training(BaseModel):
     early_stopping: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] = "best"
     shuffle: bool = True
+    bucket: int | None = Field(default=None, ge=2)
     truncate_steps: int | None = Field(default=None, ge=1)
     steps_per_execution: int = Field(default=1, ge=1)
     mixed_precision: bool = False
@@ -84,6 +87,12 @@ class Training(BaseModel):
             raise ValueError("validate_every belongs to steps: give both or none")
         if self.steps and self.validate_every and self.steps % self.validate_every:
             raise ValueError(f"steps is {self.steps}; allowed: a multiple of validate_every ({self.validate_every})")
+        return self
+
+    @model_validator(mode="after")
+    def _buckets_of_what_is_shuffled(self) -> Self:
+        if self.bucket is not None and not self.shuffle:
+            raise ValueError(f"bucket is {self.bucket} and shuffle is false; allowed: a bucket where shuffle is true")
         return self
 
     @model_validator(mode="after")
@@ -127,6 +136,7 @@ def split_batches(dataset: Dataset, split: str, view: View, training: Training, 
         seed=seed,
         shuffle=training.shuffle and split == "train",
         truncate_steps=training.truncate_steps,
+        bucket=training.bucket,
     )
 
 

@@ -104,6 +104,12 @@ PARAMS_CASES = [
     case(
         f"train {MEMORY}", f"{V}.training.validate_every", 7, "steps is 400; allowed: a multiple of validate_every (7)"
     ),
+    case(
+        "train digits_cnn",
+        "variants.digits_cnn.training.bucket",
+        20,
+        "training.bucket: found 20; allowed: nothing, as the examples of view 'images' are equally long",
+    ),
     # what does not exist
     case("generate digits", "datasets.digits.source", "digit", "datasets.digits.source", "did you mean 'digits'?"),
     case(

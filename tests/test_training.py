@@ -240,6 +240,11 @@ def test_length_in_epochs_or_steps(
         ({"optimizer": "adam", "momentum": 0.5}, "momentum is 0.5, and adam has none; allowed with: sgd, rmsprop"),
         ({"optimizer": "sgd", "decay": 0.9}, "decay is 0.9, and sgd has none; allowed with: rmsprop, adadelta"),
         ({"momentum": 1.0}, "less than 1"),
+        (
+            {"bucket": 20, "shuffle": False},
+            "bucket is 20 and shuffle is false; allowed: a bucket where",
+        ),
+        ({"bucket": 1}, "greater than or equal to 2"),
         ({"learning_rat": 0.1}, "Extra inputs"),
     ],
 )

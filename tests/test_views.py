@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from found import VARIANTS, Case, label
 
-from pipeline.dataset import Arrays, Description, Scaling
+from pipeline.dataset import Array, Arrays, Description, Scaling, TextAnswers
 from pipeline.errors import UserError
 from pipeline.views import VIEWS, ExampleSpec, open_view
 
@@ -38,6 +38,15 @@ TEXTS = Description(
 )
 TOKENS = np.array([[2, 1, 3], [3, 2, 0]], np.uint16)
 
+# What is to be written: "b c" and "b", of which the tokenizer knows no `c`.
+ANSWERED = {
+    "y": np.array([[4, 1, 0], [4, 0, 0]], np.uint16),
+    "y_length": np.array([2, 1], np.int32),
+    "reference": np.frombuffer("b cé\0b\0\0\0\0\0".encode(), np.uint8).reshape(2, 6),
+}
+WORDS = TextAnswers(vocabulary=["<pad>", "<unk>", "<s>", "</s>", "b"], tokenizer="spaces")
+TRANSLATED = TEXTS.model_copy(update={"classes": None, "answers": WORDS})
+
 STORED: dict[str, tuple[Description, Arrays]] = {
     "frames": (CLIPS, {"x": np.repeat(ARRIVAL, 3, 0), "y": np.array([0, 1, 1], np.uint8)}),
     "images": (IMAGES, {"x": np.arange(48, dtype=np.uint8).reshape(3, 4, 4) * 5, "y": np.array([0, 1, 2], np.uint8)}),
@@ -57,6 +66,16 @@ STORED: dict[str, tuple[Description, Arrays]] = {
     "tokens_to_labels": (
         TEXTS.model_copy(update={"tokenizer": "characters"}),
         {"x": TOKENS, "length": LENGTHS, "y": np.array([[0, 1, 1], [1, 0, 0]], np.uint8)},
+    ),
+    "text_to_text": (TRANSLATED, {"x": TOKENS, "length": LENGTHS, **ANSWERED}),
+    "image_to_text": (
+        IMAGES.model_copy(update={"classes": None, "answers": WORDS}),
+        {"x": np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3) * 9, **ANSWERED},
+    ),
+    "clip_to_text": (
+        CLIPS.model_copy(update={"classes": None, "answers": WORDS}),
+        {"x": np.stack([ARRIVAL, ARRIVAL[:, ::-1]], axis=-1).repeat(2, 0), **ANSWERED}
+        | {"departure": np.full((2, 2, 2, 2), 2, np.uint8)},
     ),
     "window_to_values": (
         VALUES.model_copy(update={"outputs": ["g"], "output_steps": 2}),
@@ -172,6 +191,114 @@ def test_texts_are_given_as_texts() -> None:
     assert label.accept(np.array("A B."), TEXTS, (3,)).tolist() == [[2, 1, 3]]
     column = np.array([["A."], ["<pad> a"]], dtype=object)  # padding is no token that a text could hold
     assert label.accept(column, TEXTS, (9,)).tolist() == [[2, 3, 0, 0], [1, 1, 1, 2]]
+
+
+WRITTEN = ("text_to_text", "image_to_text", "clip_to_text")
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_each_token_of_an_answer_is_learned_from_those_before_it(name: str) -> None:
+    description, arrays = STORED[name]
+    view = VIEWS[name]
+    read, previous = view.training_inputs(arrays, description)
+    np.testing.assert_array_equal(read, view.inputs(arrays, description))
+    assert previous.tolist() == [[2, 4, 1, 0], [2, 4, 0, 0]] and previous.dtype == np.int32
+    targets = view.targets(arrays, description)
+    assert targets.tolist() == [[4, 1, 3, -1], [4, 3, -1, -1]] and targets.dtype == np.int32
+    spoiled = {**arrays, "y": np.array([[4, 1, 4], [4, 4, 4]], np.uint16)}  # whatever is stored beyond the end
+    np.testing.assert_array_equal(view.training_inputs(spoiled, description)[1], previous)
+    np.testing.assert_array_equal(view.targets(spoiled, description), targets)
+    spec = view.spec(description, arrays["x"].shape[1:])
+    assert (spec.num_outputs, spec.asks) == (5, "a text")
+    assert (spec.vocabulary_size, spec.padded) == ((4, True) if name == "text_to_text" else (None, False))
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_tokens_become_texts_up_to_their_end_and_the_texts_themselves_are_known(name: str) -> None:
+    description, arrays = STORED[name]
+    view = VIEWS[name]
+    written = np.array([[4, 4, 3, 4], [4, 0, 4, 4], [4, 1, 4, 4], [3, 4, 4, 4]], np.int32)
+    assert view.in_units(written, arrays["x"], description).tolist() == ["b b", "b", "b <unk> b b", ""]
+    asked = view.targets(arrays, description)
+    assert view.in_units(asked, arrays["x"], description).tolist() == ["b <unk>", "b"]
+    assert view.references(arrays, description).tolist() == ["b cé", "b"]
+    assert view.in_units(written[:0], arrays["x"], description).shape == (0,)
+
+
+def test_what_is_asked_for_is_the_reference_where_the_data_has_no_other() -> None:
+    description, arrays = STORED["sequence_to_values"]
+    view = VIEWS["sequence_to_values"]
+    expected = view.in_units(view.targets(arrays, description), arrays["x"], description)
+    np.testing.assert_array_equal(view.references(arrays, description), expected)
+
+
+def with_lengths(length: list[int], y_length: list[int]) -> dict[str, Array]:
+    """Texts of these many tokens, stored 30 and 20 wide."""
+    read, written = (np.array(lengths, np.int32) for lengths in (length, y_length))
+    stored = {
+        name: (np.arange(width) < lengths[:, None]).astype(np.uint16) * 4
+        for name, width, lengths in (("x", 30, read), ("y", 20, written))
+    }
+    return {**stored, "length": read, "y_length": written}
+
+
+@pytest.mark.parametrize(
+    ("length", "y_length", "widths"),
+    [([1, 3], [1, 2], (8, 8)), ([8, 3], [7, 2], (8, 8)), ([9, 3], [8, 2], (16, 16)), ([30, 3], [2, 20], (30, 21))],
+)
+def test_batches_are_as_wide_as_their_longest_text_needs(
+    length: list[int], y_length: list[int], widths: tuple[int, int]
+) -> None:
+    """In multiples of eight, what is to be written being one token longer; never wider than what is stored."""
+    view, arrays = VIEWS["text_to_text"], with_lengths(length, y_length)
+    read, previous = view.training_inputs(view.trimmed(arrays), TRANSLATED)
+    assert (
+        (read.shape[1], previous.shape[1])
+        == widths
+        == (read.shape[1], view.targets(view.trimmed(arrays), TRANSLATED).shape[1])
+    )
+    assert np.count_nonzero(read) == sum(length) and np.count_nonzero(previous) == sum(y_length) + 2
+
+
+def test_labels_of_tokens_are_trimmed_with_them_and_other_labels_and_pictures_are_not() -> None:
+    arrays = with_lengths([3, 5], [1, 1])
+    label, labels = VIEWS["tokens_to_label"], VIEWS["tokens_to_labels"]
+    assert labels.trimmed({**arrays, "y": arrays["x"]})["y"].shape == (2, 8)
+    assert label.trimmed({**arrays, "y": np.array([0, 1])})["y"].tolist() == [0, 1]
+    _, pictures = STORED["image_to_text"]
+    trimmed = VIEWS["image_to_text"].trimmed({**pictures, **with_lengths([1, 1], [3, 5]), "x": pictures["x"]})
+    assert trimmed["y"].shape == (2, 7) and trimmed["x"].shape == pictures["x"].shape
+    assert VIEWS["images"].trimmed(STORED["images"][1]) is STORED["images"][1]
+
+
+def test_examples_are_alike_by_what_is_read_and_then_by_what_is_written() -> None:
+    arrays = with_lengths([9, 3, 16, 8, 20], [4, 9, 3, 2, 1])
+    lengths = VIEWS["text_to_text"].lengths(arrays)
+    assert lengths is not None and np.argsort(lengths).tolist() == [3, 1, 2, 0, 4]
+    pictures = VIEWS["image_to_text"].lengths(arrays)
+    assert pictures is not None and pictures.tolist() == arrays["y_length"].tolist()
+    assert VIEWS["tokens_to_label"].lengths(arrays) is arrays["length"]
+    assert VIEWS["images"].lengths(arrays) is None
+
+
+def test_pixels_with_channels_go_out_again_where_departures_are_stored() -> None:
+    arrays = {"x": np.array([[[[0, 3], [1, 2]]]], np.uint8), "departure": np.array([[[[1, 3], [3, 3]]]], np.uint8)}
+    clip = VIEWS["frames"].inputs(arrays, CLIPS)
+    assert clip.shape == (1, 3, 1, 2, 2) and clip.dtype == np.float32
+    assert clip[0, :, 0, 0].tolist() == [[1, 0], [0, 0], [0, 0]] and clip[0, :, 0, 1].tolist() == [
+        [0, 0],
+        [1, 0],
+        [1, 1],
+    ]
+    assert VIEWS["frames"].spec(CLIPS, (1, 2, 2)).input_shape == (3, 1, 2, 2)
+
+
+def test_texts_are_lower_cased_where_the_dataset_is() -> None:
+    cased = TEXTS.model_copy(update={"tokenizer": "spaces"})
+    view = VIEWS["tokens_to_label"]
+    assert view.accept(np.array("A ."), cased, (3,)).tolist() == [[1, 3]]
+    lowered = cased.model_copy(update={"lowercase": True})
+    assert view.accept(np.array("A ."), lowered, (3,)).tolist() == [[2, 3]]
 
 
 def test_a_long_text_is_read_as_far_as_in_training_and_the_user_is_told_so() -> None:
@@ -298,6 +425,19 @@ def test_what_does_not_fit_is_refused_with_what_is_allowed(name: str, raw: np.nd
 def test_a_view_must_suit_the_layout() -> None:
     with pytest.raises(UserError, match=r"view 'frames' reads arrival_times.*allowed: images, quadrants"):
         open_view("frames", IMAGES, "here")
+
+
+def test_a_view_must_ask_for_what_the_dataset_has() -> None:
+    with pytest.raises(
+        UserError, match="asks for one label, and the dataset's answers are texts; allowed: text_to_text"
+    ):
+        open_view("tokens_to_label", TRANSLATED, "here")
+    refused = (
+        "here: view 'image_to_text' asks for a text, and the dataset's answers are no texts; allowed: images, quad"
+    )
+    with pytest.raises(UserError, match=refused):
+        open_view("image_to_text", IMAGES, "here")
+    assert open_view("text_to_text", TRANSLATED, "here") is VIEWS["text_to_text"]
     with pytest.raises(UserError, match="unknown view 'frame'; did you mean 'frames'"):
         open_view("frame", CLIPS, "here")
     with pytest.raises(UserError, match="must be even"):

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +54,7 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     batches, validation = (
         split_batches(dataset, split, network.view, training, block.seed) for split in ("train", "validation")
     )
+    _say_padding(name, batches)
     samples = None
     if hasattr(network.architecture, "writer"):
         samples = Samples(network.architecture.writer(block.network, network.spec, model), dataset, block.seed)
@@ -64,6 +66,15 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
             _write(places, record, model, fitted, batches, gradients)
         checkpoint.clear()
     return fitted
+
+
+def _say_padding(name: str, batches: Batches) -> None:
+    """How much of what the network reads is padding, and how much it would be without buckets."""
+    share = batches.padding_share()
+    if share is None:
+        return
+    without = f" ({replace(batches, bucket=None).padding_share():.1%} without buckets)" if batches.bucket else ""
+    say(f"train@{name}: {share:.1%} of the tokens in its batches are padding{without}")
 
 
 def _gradients(when: str, training: Training, model: Any, loss: Any, batches: Batches) -> list[dict[str, Any]]:

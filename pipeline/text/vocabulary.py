@@ -10,10 +10,11 @@ from functools import lru_cache
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.dataset import PADDING, UNKNOWN, Array, Tokenizer
+from pipeline.dataset import END, PADDING, START, UNKNOWN, Array, Tokenizer
 from pipeline.errors import UserError
 
 RESERVED = (PADDING, UNKNOWN)
+ANSWER_RESERVED = (*RESERVED, START, END)  # of texts that are to be written
 Tokens = Sequence[str]
 
 
@@ -98,8 +99,9 @@ def indices_of(texts: Sequence[Tokens], vocabulary: list[str]) -> list[Array]:
 
 @lru_cache(maxsize=8)
 def _known(vocabulary: tuple[str, ...]) -> dict[str, int]:
-    """Padding is no token that a text could hold."""
-    return {token: index for index, token in enumerate(vocabulary) if index}
+    """Padding is no token that a text could hold, nor are beginning and end where the vocabulary knows them."""
+    reserved = {PADDING, *(ANSWER_RESERVED[2:] if vocabulary[:4] == ANSWER_RESERVED else ())}
+    return {token: index for index, token in enumerate(vocabulary) if token not in reserved}
 
 
 class _Seen(dict[str, int]):

@@ -16,30 +16,40 @@ QUADRANT_ORDERS = ((0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 1, 3), (3, 1, 2, 0))
 
 
 class Frames(View):
-    """Arrival times [N, H, W] as a clip [N, T, H, W, 1]: a pixel is 1 from the frame of its arrival on."""
+    """Arrival times [N, H, W] or [N, H, W, C] as a clip [N, T, H, W, C]: a pixel is 1 from the frame of its arrival on,
+    and, where departures are stored, up to the one before that of its departure. C is 1 where there is no such axis."""
 
     layout = "arrival_times"
     shows = "a clip"
 
     def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
-        return ExampleSpec((description.num_steps, *stored_shape, 1), len(description.classes or []))
+        return ExampleSpec((description.num_steps, *_with_channels(stored_shape)), len(description.classes or []))
 
     def inputs(self, arrays: Arrays, description: Description) -> Array:
         arrival = arrays["x"]
-        steps = np.arange(description.num_steps or 0, dtype=arrival.dtype)
-        return (arrival[:, None] <= steps[:, None, None]).astype(np.float32)[..., None]
+        steps = np.arange(description.num_steps or 0, dtype=arrival.dtype).reshape(-1, *[1] * (arrival.ndim - 1))
+        lit = arrival[:, None] <= steps
+        if "departure" in arrays:
+            lit &= steps < arrays["departure"][:, None]
+        frames = lit.astype(np.float32)
+        return frames if frames.ndim == 5 else frames[..., None]
 
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         return "float32", (-1, *stored_shape)
 
     def as_given(self, arrays: Arrays, description: Description) -> Array:
-        return self.inputs(arrays, description)[..., 0]
+        frames = self.inputs(arrays, description)
+        return frames if arrays["x"].ndim == 4 else frames[..., 0]
 
     def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
-        """A user gives frames: [T, H, W] or [N, T, H, W], with or without a last axis of 1, any number of frames."""
-        if raw.ndim in (4, 5) and raw.shape[-1] == 1:
+        """A user gives frames as they are stored, [T, ...] or [N, T, ...], and any number of them.
+
+        Where they are stored without channels, a last axis of 1 may be there or not.
+        """
+        if len(stored_shape) == 2 and raw.ndim in (4, 5) and raw.shape[-1] == 1:
             raw = raw[..., 0]
-        return batch_of(raw, (None, *stored_shape)).astype(np.float32)[..., None]
+        frames = batch_of(raw, (None, *stored_shape)).astype(np.float32)
+        return frames if frames.ndim == 5 else frames[..., None]
 
 
 class Images(View):

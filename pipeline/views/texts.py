@@ -1,5 +1,7 @@
 """Views of texts: `tokens_to_label` and `tokens_to_labels`, by whether the whole text is labelled or each token.
 
+`text_to_text` reads them alike.
+
 What a network sees are the indices of the tokens, 0 beyond the end of a text. What a user gives is the text itself.
 
 Shape legend: N texts, T tokens.
@@ -15,6 +17,8 @@ from pipeline.text.tokenizers import text_of, tokenize
 from pipeline.text.vocabulary import indices_of, padded
 from pipeline.views.sequences import NOT_ASKED
 from pipeline.views.view import Asks, ExampleSpec, Sight, View
+
+MULTIPLE = 8  # to which batches are as wide: few widths for a compiler to know, and few steps too many
 
 
 class Texts(View):
@@ -42,13 +46,21 @@ class Texts(View):
         labels = arrays["y"].astype(np.int32)
         return labels if self.asks == "one label" else np.where(_within(arrays), labels, NOT_ASKED).astype(np.int32)
 
+    def lengths(self, arrays: Arrays) -> Array | None:
+        return np.asarray(arrays["length"])
+
+    def trimmed(self, arrays: Arrays) -> Arrays:
+        steps = steps_needed(arrays["length"])
+        each_token = ("y",) if self.asks == "a label at each step" else ()
+        return {**arrays, **{name: arrays[name][:, :steps] for name in ("x", *each_token)}}
+
     def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         return "str", ()
 
     def as_given(self, arrays: Arrays, description: Description) -> Array:
-        vocabulary, tokenizer = description.vocabulary or [], _tokenizer(description)
+        vocabulary, tokenizer, subwords = description.vocabulary or [], _tokenizer(description), description.subwords
         rows = zip(arrays["x"], arrays["length"], strict=True)
-        return np.array([text_of([vocabulary[token] for token in row[:end]], tokenizer) for row, end in rows])
+        return np.array([text_of([vocabulary[token] for token in row[:end]], tokenizer, subwords) for row, end in rows])
 
     def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
         """A user gives a text, or several: [N], or [N, 1] as a table's column.
@@ -71,6 +83,11 @@ class Texts(View):
         return f"{len(tokens):,} tokens, of which the first {stored_shape[0]:,} are read"
 
 
+def steps_needed(length: Array) -> int:
+    """How many steps hold the longest of some texts [N], in multiples of `MULTIPLE`."""
+    return -(-int(length.max()) // MULTIPLE) * MULTIPLE
+
+
 def _within(arrays: Arrays) -> Array:
     """Which tokens lie before the end of their text: [N, T]."""
     return np.arange(arrays["x"].shape[1])[None] < np.asarray(arrays["length"])[:, None]
@@ -85,7 +102,8 @@ def _tokens(raw: Array, description: Description) -> list[list[str]]:
         raise UserError(f"found an array {list(given.shape)} of {given.dtype}; allowed: a text, or several")
     if not texts:
         raise UserError("found no text; allowed: one or several")
-    found = [tokenize(text, _tokenizer(description)) for text in texts]
+    cased = [text.lower() for text in texts] if description.lowercase else texts
+    found = [tokenize(text, _tokenizer(description), description.subwords) for text in cased]
     for text, tokens in zip(texts, found, strict=True):
         if not tokens:
             raise UserError(f"the text {text[:40]!r} is empty; allowed: at least one token ({description.tokenizer})")

@@ -89,6 +89,10 @@ class View(ABC):
         """
         return values
 
+    def references(self, arrays: Arrays, description: Description) -> Array:
+        """What is asked for [N, ...], in the units of the data: what answers are compared with."""
+        return self.in_units(self.targets(arrays, description), arrays["x"], description)
+
     def shown(self, arrays: Arrays, description: Description) -> Array:
         """Stored examples [N, ...] as figures show them: what the network reads, in the units of the data."""
         return self.inputs(arrays, description)
