@@ -38,8 +38,8 @@ class Attended:
 class AnsweredTexts:
     """What there is to know of answers beside the answers.
 
-    nats: [N, 2], the sum of -log p of each reference's tokens, its end included, and how many they are. sources: [N] the
-    texts that were answered, and lengths: [N] their tokens; None of pictures. attended: of some of them.
+    nats: [N, 2], the sum of -log p of each reference's tokens, its end included, and how many they are. sources: [N]
+    the texts that were answered, and lengths: [N] their tokens; None of pictures. attended: of some of them.
     """
 
     nats: Array

@@ -7,7 +7,7 @@ sacrebleu is imported where texts are counted.
 Shape legend: N texts, G = 4 lengths of n-grams.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,7 +18,7 @@ ORDERS = (1, 2, 3, 4)
 COUNTS = ("tokens", "reference_tokens", *(f"right_{n}" for n in ORDERS), *(f"ngrams_{n}" for n in ORDERS))
 
 
-def bleu_counts(texts: Sequence[str], references: Sequence[str]) -> Array:
+def bleu_counts(texts: Iterable[str], references: Iterable[str]) -> Array:
     """One row per text [N, 10], in the order of `COUNTS`."""
     from sacrebleu.metrics import BLEU
 
@@ -44,7 +44,7 @@ def bleu_of(sums: Array) -> Array:
     return np.asarray(100 * brevity * np.where(right.any(axis=-1), geometric, 0))
 
 
-def chrf(texts: Sequence[str], references: Sequence[str]) -> float:
+def chrf(texts: Iterable[str], references: Iterable[str]) -> float:
     """chrF2 of all texts together, from 0 to 100."""
     from sacrebleu.metrics import CHRF
 

@@ -3,9 +3,9 @@
 An export is a folder: one `.onnx` file per graph and `export.json`. A graph `step` is run step by step, or on all steps
 at once where it reads many, its state starting at zero for each sequence; the graph `model` answers at once. Scores of
 pairs of labels (an output `pair_scores`) are decoded here, so whoever runs an export is given labels; and the graphs
-`encoder` and `decoder` write here, so that he is given the tokens of texts.
+`encoder` and `decoder` write here, so that whoever runs them is given the tokens of texts.
 
-Shape legend: N examples, T time steps, L tokens of texts that were written, V tokens of the vocabulary.
+Shape legend: N examples, T time steps, L tokens of texts that were written.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.dataset import Array, Description
 from pipeline.decoding.exported import DECODER, ENCODER, open_decoder
-from pipeline.decoding.forced import read
 from pipeline.decoding.hypotheses import as_rows
 from pipeline.decoding.translator import Translator, lengths_of
 from pipeline.errors import UserError
@@ -112,11 +111,8 @@ class Export:
         outputs = self.run_graphs(inputs)
         return best_answers(outputs) if self._scores_pairs else outputs
 
-    def run_graphs(self, inputs: Array | tuple[Array, ...]) -> Array:
-        """What the graphs themselves answer; where texts are asked for, the log-probabilities [N, T, V] of what follows
-        each token of the texts so far, the second of the inputs."""
-        if isinstance(inputs, tuple):
-            return read(self.translator.decoder, *inputs)[0]
+    def run_graphs(self, inputs: Array) -> Array:
+        """What the graphs themselves answer, where they answer at once."""
         return self._run_steps(inputs) if "step" in self.manifest.graphs else self._run_model(inputs)
 
     @property

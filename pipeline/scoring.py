@@ -59,8 +59,8 @@ def _answer_with_texts(export: Export, dataset: Dataset, advance: Callable[[int]
     nats = np.zeros((num_examples, 2))
     for rows in batch_slices(num_examples):
         some = view.trimmed({key: values[order[rows]] for key, values in arrays.items()})
-        read = view.training_inputs(some, card)
-        nats[order[rows]] = export.translator.nats(*read, view.targets(some, card))
+        read, previous = view.training_inputs(some, card)
+        nats[order[rows]] = export.translator.nats(read, previous, view.targets(some, card))
     if not np.isfinite(nats).all():
         raise StageFailure(f"{export.folder}: the export answers NaN or infinity for some test examples")
     is_text = card.layout == "texts"

@@ -115,12 +115,12 @@ class _Search:
         """Keep the answers whose ends are among the best candidates."""
         width = self.beam.width
         found = ends[:, :width] & (totals[:, :width] > -np.inf)
-        for source, place in np.argwhere(found):
+        for source, place in np.argwhere(found).tolist():
             self._keep(source, parents[source, place], totals[source, place], self.num_steps + 1)
 
     def _keep_greedy(self, log_probability: Array, parents: Array, tokens: Array, totals: Array) -> None:
         """Keep the greedy beginning among those that go on [B, K], which are changed in place; or as an answer."""
-        for source in np.flatnonzero(self.greedy != GONE):
+        for source in np.flatnonzero(self.greedy != GONE).tolist():
             slot = self.greedy[source]
             row = log_probability[source * self.totals.shape[1] + slot]
             token = row.argmax()
@@ -152,8 +152,8 @@ class _Search:
 
     def _done(self) -> Array:
         """Which sources [B] have all their answers; what has come to its limit is cut and kept."""
-        for source in np.flatnonzero(self.limits == self.num_steps):
-            for slot in np.flatnonzero(self.totals[source] > -np.inf):
+        for source in np.flatnonzero(self.limits == self.num_steps).tolist():
+            for slot in np.flatnonzero(self.totals[source] > -np.inf).tolist():
                 self._keep(source, slot, self.totals[source, slot], self.num_steps)
             self.totals[source] = -np.inf
         least = np.array([self.best[source].least for source in self.sources])

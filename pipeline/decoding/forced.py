@@ -11,10 +11,19 @@ from pipeline.decoding.decoder import START_TOKEN, Decoder
 NUMBERS_AT_ONCE = 1 << 24
 
 
-def read(decoder: Decoder, inputs: Array, previous: Array) -> tuple[Array, Array | None]:
-    """Log-probabilities [N, T, V] of what may follow each token of `previous` [N, T], and attention [N, T, S]."""
-    log_probability, attention, _ = decoder.advance(previous, decoder.begin(inputs))
-    return log_probability, attention
+def read(decoder: Decoder, inputs: Array, previous: Array, at_once: int | None = None) -> tuple[Array, Array | None]:
+    """Log-probabilities [N, T, V] of what may follow each token of `previous` [N, T], and attention [N, T, S].
+
+    at_once: how many tokens are read in a call; None for all of them.
+    """
+    state, found = decoder.begin(inputs), []
+    for start in range(0, previous.shape[1], at_once or previous.shape[1]):
+        some = np.ascontiguousarray(previous[:, start:][:, :at_once])
+        log_probability, attention, state = decoder.advance(some, state)
+        found.append((log_probability, attention))
+    log_probabilities, attentions = zip(*found, strict=True)
+    looked = None if attentions[0] is None else np.concatenate(attentions, axis=1)
+    return np.concatenate(log_probabilities, axis=1), looked
 
 
 def nats(decoder: Decoder, inputs: Array, previous: Array, targets: Array) -> Array:

@@ -51,6 +51,7 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
             description=dataset.card.as_description(),
             stored_shape=list(dataset.card.example_shape()),
             graphs={graph: f"{graph}.onnx" for graph in graphs},
+            longest_answer=dataset.card.splits["train"]["y"].shape[1] if dataset.card.answers else None,
         )
         write_json(folder / MANIFEST_FILE, manifest.model_dump())
         write_record(folder, record)
