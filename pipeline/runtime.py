@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.dataset import Array, Description
 from pipeline.decoding.exported import DECODER, ENCODER, open_decoder
 from pipeline.decoding.hypotheses import as_rows
-from pipeline.decoding.translator import Translator, lengths_of
+from pipeline.decoding.translator import LONGEST_READ, Translator, lengths_of
 from pipeline.errors import UserError
 from pipeline.files import read_model
 from pipeline.plugins import load_plugin
@@ -143,7 +143,15 @@ class Export:
 
     def remark(self, raw: Array) -> str | None:
         """What a user should know of how one raw example is read."""
+        if self.writes and self.view.layout == "texts":
+            return self._remark_of_texts(raw)
         return self.view.remark(raw, self.manifest.description, tuple(self.manifest.stored_shape))
+
+    def _remark_of_texts(self, raw: Array) -> str | None:
+        (tokens,) = self.view.tokens(raw, self.manifest.description)
+        if len(tokens) <= LONGEST_READ:
+            return None
+        return f"{len(tokens):,} tokens, of which the first {LONGEST_READ:,} are read"
 
     def answer(self, raw: Array) -> list[dict[str, Any]]:
         """Readable answers for one raw example or several, in the units of the data.

@@ -161,7 +161,7 @@ def test_a_temperature_of_zero_is_greedy_and_a_seed_decides_the_rest(seed) -> No
     assert [each.tokens.tolist() for each in cold] == [each.tokens.tolist() for each in simple]
     sampling = Sampling(temperature=1.3, top_p=0.95, seed=seed)
     whole = sample(decoder, sources(6), limits, sampling)
-    parts = [sample(decoder, sources(6)[[row]], limits[[row]], sampling, first=row)[0] for row in range(6)]
+    parts = [sample(decoder, sources(6)[[row]], limits[[row]], sampling, [row])[0] for row in range(6)]
     assert [each.tokens.tolist() for each in parts] == [each.tokens.tolist() for each in whole]
     for source, each in enumerate(whole):
         text = (*each.tokens.tolist(), *[END_TOKEN] * (len(each.tokens) < 9))
@@ -198,8 +198,8 @@ def test_texts_become_rows_and_long_ones_come_last() -> None:
 def test_a_search_is_a_beam_or_drawn() -> None:
     decoder, limits = TableDecoder(2, 8, 3), np.array([6, 6])
     assert len(search(decoder, sources(2), limits, Beam(3, n_best=2))[0]) == 2
-    drawn_texts = search(decoder, sources(2), limits, Sampling(seed=4), first=7)
-    expected = sample(decoder, sources(2), limits, Sampling(seed=4), first=7)
+    drawn_texts = search(decoder, sources(2), limits, Sampling(seed=4), [7, 3])
+    expected = sample(decoder, sources(2), limits, Sampling(seed=4), [7, 3])
     assert [found[0].tokens.tolist() for found in drawn_texts] == [each.tokens.tolist() for each in expected]
 
 

@@ -1,6 +1,6 @@
 """Any way to answer sources with texts, in batches of sources that are alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,11 +13,13 @@ from pipeline.decoding.stepwise import Sampling, sample
 How = Beam | Sampling
 
 
-def search(decoder: Decoder, inputs: Array, limits: Array, how: How, first: int = 0) -> list[list[Hypothesis]]:
-    """The best answers to each source of `inputs` [B, ...]; one where it is drawn. first: the number of the first."""
+def search(
+    decoder: Decoder, inputs: Array, limits: Array, how: How, numbers: Sequence[int] | None = None
+) -> list[list[Hypothesis]]:
+    """The best answers to each source of `inputs` [B, ...]; one where it is drawn, by the sources' `numbers`."""
     if isinstance(how, Beam):
         return beam_search(decoder, inputs, limits, how)
-    return [[hypothesis] for hypothesis in sample(decoder, inputs, limits, how, first)]
+    return [[hypothesis] for hypothesis in sample(decoder, inputs, limits, how, numbers)]
 
 
 def by_length(lengths: Array, batch_size: int) -> Iterator[Array]:

@@ -3,7 +3,7 @@
 Shape legend: R rows (a source each), V vocabulary, K tokens that may be drawn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,15 +37,17 @@ def greedy(decoder: Decoder, inputs: Array, limits: Array, alpha: float = 0.0) -
     return _follow(decoder, inputs, limits, lambda log_probability, *_: log_probability.argmax(axis=1), alpha)
 
 
-def sample(decoder: Decoder, inputs: Array, limits: Array, sampling: Sampling, first: int = 0) -> list[Hypothesis]:
-    """An answer to each source, drawn by chance; `first` is the number of the first of them.
+def sample(
+    decoder: Decoder, inputs: Array, limits: Array, sampling: Sampling, numbers: Sequence[int] | None = None
+) -> list[Hypothesis]:
+    """An answer to each source, drawn by chance; the sources' numbers are 0, 1, ... where they are not given.
 
     Their scores are their log-probabilities, at temperature 1.
     """
     if not sampling.temperature:
         return greedy(decoder, inputs, limits)
-    numbers = range(first, first + len(limits))
-    generators = (np.random.default_rng((sampling.seed, number)) for number in numbers)
+    drawn_from = range(len(limits)) if numbers is None else numbers
+    generators = (np.random.default_rng((sampling.seed, number)) for number in drawn_from)
     uniforms = [generator.random(limit) for generator, limit in zip(generators, limits, strict=True)]
 
     def draw(log_probability: Array, sources: Array, step: int) -> Array:

@@ -3,6 +3,7 @@
 Shape legend: N sources, T tokens of an answer, S steps of a source.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.decoding.stepwise import greedy
 from pipeline.errors import StageFailure
 
 TIMES_AS_LONG, TOKENS_MORE = 2, 5  # as a source, or as the longest answer that was learned from, an answer may become
+LONGEST_READ = 1_000  # tokens of a text: each of them makes every step of an answer slower, and allows two more
 BEST = Beam()  # how an export answers where nobody asks for anything else
 
 
@@ -27,13 +29,13 @@ class Translator:
     decoder: Decoder
     longest_answer: int
 
-    def answers(self, inputs: Array, how: How = BEST, first: int = 0) -> list[list[Hypothesis]]:
-        """The best answers to each source of `inputs` [N, ...]; `first` is the number of the first in what is drawn.
+    def answers(self, inputs: Array, how: How = BEST, numbers: Sequence[int] | None = None) -> list[list[Hypothesis]]:
+        """The best answers to each source of `inputs` [N, ...]; where they are drawn, by the sources' `numbers`.
 
-        Raises `StageFailure` for a source to which every answer is NaN.
+        Of a text no more than `LONGEST_READ` tokens are read. Raises `StageFailure` where all that is found is NaN.
         """
         inputs, limits = self._needed(inputs)
-        found = search(self.decoder, inputs, limits, how, first)
+        found = search(self.decoder, inputs, limits, how, numbers)
         if not all(found):
             raise StageFailure("the export answers NaN or infinity for some inputs")
         return found
@@ -54,7 +56,7 @@ class Translator:
         """Sources without the padding that none of them needs, and how many tokens the answer to each may have."""
         if inputs.dtype.kind == "f":
             return inputs, np.full(len(inputs), TIMES_AS_LONG * self.longest_answer + TOKENS_MORE)
-        lengths = lengths_of(inputs)
+        lengths = np.minimum(lengths_of(inputs), LONGEST_READ)
         return inputs[:, : max(1, int(lengths.max()))], TIMES_AS_LONG * lengths + TOKENS_MORE
 
 
