@@ -36,7 +36,7 @@ OPTIONS = {"width": "beam"}  # what an option is called on the command line, whe
 
 @dataclass(frozen=True)
 class Line:
-    """A line that was read: its number, counted from 1, its text, and the tokens of it [1, S]; None where it is empty."""
+    """A line that was read: its number, counted from 1, its text, and its tokens [S]; None where it is empty."""
 
     number: int
     text: str
