@@ -25,6 +25,7 @@ COMPARISONS = (
     "decoding",
     "memory",
     "language",
+    "translation",
     "startup",
     "serving",
 )

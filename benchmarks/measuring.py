@@ -120,6 +120,11 @@ def shortest(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
     return {name: min(each["seconds"] for each in answers) for name, answers in found.items()}
 
 
+def largest_rate(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """How much each did in a second of its best round."""
+    return {name: max(each["amount"] / each["seconds"] for each in answers) for name, answers in found.items()}
+
+
 def measured(module: str, *arguments: str) -> dict[str, Any]:
     """The one answer of a process that does its work once."""
     with contestants(one=Contestant(module, *arguments)) as running:
@@ -129,22 +134,24 @@ def measured(module: str, *arguments: str) -> dict[str, Any]:
 class Stopwatch:
     """The contestant's side of a training race: warm up, then run so many steps whenever it is this one's turn.
 
-    Call `step` after each training step; it waits while others run.
+    Call `step` after each training step; it waits while others run. Steps that differ in size say how much they did.
     """
 
     def __init__(self, steps_per_round: int) -> None:
         self.left = WARM_UP_STEPS
         self.num_steps = steps_per_round
         self.started: float | None = None
+        self.amount = 0.0
 
-    def step(self) -> None:
-        """One step is done."""
+    def step(self, amount: float = 1.0) -> None:
+        """One step is done, and so much of the work with it."""
         self.left -= 1
+        self.amount = 0.0 if self.started is None else self.amount + amount
         if self.left == self.num_steps and self.started is None:
             self.started = time.perf_counter()
         if self.left:
             return
         seconds = None if self.started is None else time.perf_counter() - self.started
-        answer(seconds=seconds, peak_megabytes=peak_megabytes())
+        answer(seconds=seconds, amount=self.amount, peak_megabytes=peak_megabytes())
         sys.stdin.readline()
         self.left, self.started = self.num_steps + UNTIMED_STEPS, None

@@ -237,18 +237,19 @@ def _fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
 def _check_fit(block: VariantBlock, architecture: ModuleType, task: ModuleType, where: str) -> None:
     """The view must show what the architecture reads, and ask what the task measures."""
     view = VIEWS[block.view]
-    if view.shows != architecture.READS:
-        suited = ", ".join(name for name, other in VIEWS.items() if other.shows == architecture.READS)
+    reads = (architecture.READS,) if isinstance(architecture.READS, str) else architecture.READS
+    if view.shows not in reads:
+        suited = ", ".join(name for name, other in VIEWS.items() if other.shows in reads)
         raise UserError(
             f"{where}.view: found {block.view!r}, which shows {view.shows}; model {block.model} reads "
-            f"{architecture.READS}; allowed: {suited}"
+            f"{' or '.join(reads)}; allowed: {suited}"
         )
     if view.asks not in task.ANSWERS:
         raise UserError(
             f"{where}.task: found {block.task!r}, which measures {' or '.join(task.ANSWERS)}; allowed: a task that "
             f"measures {view.asks}, which view {block.view!r} asks for"
         )
-    if block.training.value_loss and "label" in view.asks:
+    if block.training.value_loss and "value" not in view.asks:
         raise UserError(
             f"{where}.training.value_loss: found {block.training.value_loss!r}; allowed: nothing, as view "
             f"{block.view!r} asks for {view.asks}"

@@ -3,12 +3,14 @@
 Importing this file imports no Keras; fitting does.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.batches import Batches, ahead
+from pipeline.batches import Batch, Batches, ahead
 from pipeline.checkpoint import Checkpoint, Fitted
 from pipeline.dataset import Dataset
 from pipeline.network import reset_carried_state
@@ -196,16 +198,35 @@ def _fit_rounds(model: "keras.Model", train: Batches, rounds: "Rounds") -> None:
         model.fit(*whole, batch_size=train.batch_size, **options)
     else:
         with ahead(train.endless(done * per_round)) as batches:
-            model.fit(batches, steps_per_epoch=per_round, **options)
+            widths_differ = train.view.lengths(train.arrays) is not None
+            given = _of_any_width(batches, model) if widths_differ else batches
+            model.fit(given, steps_per_epoch=per_round, **options)
+
+
+def _of_any_width(batches: Iterator[Batch], model: "keras.Model") -> Any:
+    """The same for Keras, which on TensorFlow takes an axis that is alike in the first two batches for fixed."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    first = next(batches)
+    inputs, targets = first
+    specs = tuple(tf.TensorSpec(each.shape, each.dtype) for each in model.inputs)
+    signature = (specs if isinstance(inputs, tuple) else specs[0], tf.TensorSpec([None] * targets.ndim, targets.dtype))
+    every = itertools.chain([first], batches)
+    return tf.data.Dataset.from_generator(lambda: every, output_signature=signature).prefetch(tf.data.AUTOTUNE)
 
 
 def _metrics(asks: str, model: "keras.Model") -> list[Any]:
-    """What is followed beside the loss: the accuracy of labels; values, and scores of pairs of labels, have theirs."""
+    """What is followed beside the loss: the accuracy of labels and of the tokens of a text; values, and scores of pairs
+    of labels, have theirs."""
     import keras
     from keras import ops
 
     class Accuracy(keras.metrics.Mean):
-        """The share of right labels among those that are asked for (not -1), of however many batches."""
+        """The share of right labels or tokens among those that are asked for (not -1), of however many batches."""
 
         def update_state(self, targets: Any, probabilities: Any, sample_weight: Any = None) -> None:
             """Count the labels of a batch, each as much as any other."""
@@ -213,9 +234,12 @@ def _metrics(asks: str, model: "keras.Model") -> list[Any]:
             two = probabilities.shape[-1] == 1
             answers = ops.cast(probabilities[..., 0] > 0.5, "int32") if two else ops.argmax(probabilities, axis=-1)
             right = ops.cast(ops.equal(labels, ops.cast(answers, "int32")), "float32")
-            super().update_state(right, sample_weight=ops.cast(labels >= 0, "float32"))
+            asked = ops.cast(labels >= 0, "float32")
+            # Flat: of several axes Keras would count each example as one, however many steps it has.
+            super().update_state(ops.reshape(right, (-1,)), sample_weight=ops.reshape(asked, (-1,)))
 
-    each_place = "label" in asks and len(model.output.shape) == (3 if "each step" in asks else 2)
+    several = "each step" in asks or asks == "a text"
+    each_place = "value" not in asks and len(model.output.shape) == (3 if several else 2)
     return [Accuracy(name="accuracy")] if each_place else []
 
 

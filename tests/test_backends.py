@@ -25,11 +25,11 @@ LARGEST_DIFFERENCE = 1e-4
 
 
 def cases() -> list[Case]:
-    """One variant of each architecture, and of the recurrent one each cell, both directions and padding."""
+    """One variant of each architecture, and of some each cell, both directions, attention and padding."""
     found: dict[tuple[Any, ...], Case] = {}
     for case in VARIANTS:
         network = case.block.network
-        form = (getattr(network, name, None) for name in ("cell", "bidirectional", "decoder"))
+        form = (getattr(network, name, None) for name in ("cell", "bidirectional", "decoder", "attention", "input_feeding"))
         key = (case.block.model, *form, case.spec.padded)
         found.setdefault(key, case)
     return [without_dropout(case) for case in found.values()]

@@ -91,7 +91,7 @@ def test_one_update_moves_every_weight_and_the_answers_have_the_right_shape(kera
     assert still == [w.path for w in model.trainable_weights if one_step and "recurrent_kernel" in w.path]
     outputs = call(model, case)
     assert np.isfinite(outputs).all()
-    if "value" in case.spec.asks:
+    if "value" in case.spec.asks or case.spec.asks == "a text":
         assert outputs.shape[-1] == case.spec.num_outputs
     elif outputs.ndim == PAIR_AXES:
         assert outputs.shape[-2:] == (case.spec.num_outputs, case.spec.num_outputs)
@@ -157,9 +157,11 @@ def twice(inputs: Array) -> Array:
 def test_the_export_computes_what_the_network_computes_at_other_sizes(keras: Any, case: Case, tmp_path: Path) -> None:
     model = case.build()
     export = exported(case, model, tmp_path)
-    inputs = case.view.inputs(case.examples(5, "test"), case.dataset.card)
+    inputs = case.view.training_inputs(case.examples(5, "test"), case.dataset.card)
     found = check_export(export, case.architecture, case.block, case.spec, model, inputs)
     assert found < LARGEST_DIFFERENCE
+    if isinstance(inputs, tuple):
+        return  # test_seq2seq.py tries their other sizes
     for size in (2, 5):
         spec, network = case.spec, model
         if spec.batch_size is not None:
@@ -182,7 +184,7 @@ def test_an_export_that_computes_something_else_is_found_out(keras: Any, case: C
     export = exported(case, model, tmp_path)
     weight = model.trainable_weights[-1]
     weight.assign(weight + np.linspace(0.1, 1, weight.shape[-1], dtype=np.float32))
-    inputs = case.view.inputs(case.examples(5, "test"), case.dataset.card)
+    inputs = case.view.training_inputs(case.examples(5, "test"), case.dataset.card)
     with pytest.raises(StageFailure, match="the export differs from the network by"):
         check_export(export, case.architecture, case.block, case.spec, model, inputs)
 

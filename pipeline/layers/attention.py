@@ -1,8 +1,8 @@
-"""Attention: which places of the memory a decoder looks at in each of its states, and what it takes from there.
+"""Attention: which places of a memory a decoder looks at in each of its states, and what it takes from there.
 
-`dot`, `general` and the attention vector: Luong, Pham & Manning, *Effective Approaches to Attention-based Neural Machine
-Translation* (2015), equations 5, 7 and 8. `scaled`: the general score with a learned scale, as TensorFlow's NMT tutorial
-has it (2017). `bahdanau`: Bahdanau, Cho & Bengio, *Neural Machine Translation by Jointly Learning to Align and
+`dot`, `general` and the attention vector: Luong, Pham & Manning, *Effective Approaches to Attention-based Neural
+Machine Translation* (2015), equations 5, 7 and 8. `scaled`: the general score with a learned scale, as TensorFlow's NMT
+tutorial has it (2017). `bahdanau`: Bahdanau, Cho & Bengio, *Neural Machine Translation by Jointly Learning to Align and
 Translate* (2015), appendix A.1.2.
 
 Shape legend: B batch, T states of the decoder, S places of the memory, U units of the decoder, M width of the memory,
@@ -18,6 +18,8 @@ from pipeline.layers.compiled import compiled
 from pipeline.layers.decoder_parameters import Score
 
 Tensor = Any
+LOWEST = -3e38  # of numbers of 32 bits; infinity minus infinity would be none
+SMALLEST = 1e-30  # below every sum of which the largest part is 1
 
 
 @keras.saving.register_keras_serializable("cadence")
@@ -82,9 +84,10 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
     All are 0 where nothing is real.
     """
-    scores, mask = ops.cast(scores, "float32"), ops.cast(mask, "float32")
-    lowest = ops.where(mask > 0, scores, -3e38)  # the softmax' own shift would make infinite ones NaN
-    return ops.softmax(lowest) * mask
+    mask = ops.cast(mask, "float32")
+    scores = ops.where(mask > 0, ops.cast(scores, "float32"), LOWEST)
+    shares = ops.exp(scores - ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))) * mask
+    return shares / ops.maximum(ops.sum(shares, axis=-1, keepdims=True), SMALLEST)
 
 
 def additive_scores(queries: Tensor, keys: Tensor, direction: Tensor) -> Tensor:

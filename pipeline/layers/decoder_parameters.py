@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-Score = Literal["dot", "general", "scaled", "bahdanau"]
+Score = Literal["none", "dot", "general", "scaled", "bahdanau"]
 
 
 class DecoderParameters(BaseModel):
@@ -24,7 +24,7 @@ class DecoderParameters(BaseModel):
     units: list[PositiveInt] = Field(min_length=1)
     embedding: int = Field(ge=1)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    attention: Literal["none"] | Score = "none"
+    attention: Score = "none"
     input_feeding: bool = False
     tied: bool = False
 

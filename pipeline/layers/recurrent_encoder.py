@@ -32,7 +32,7 @@ class RecurrentEncoder:
         self.layers = [(both if bidirectional else one)(units) for units in parameters.units]
         self.dropouts = [keras.layers.Dropout(parameters.dropout) for _ in parameters.units[1:]]
         self.bridges = [
-            [keras.layers.Dense(units, activation=activation) for activation in _activations(parameters.cell)]
+            [keras.layers.Dense(units, activation=activation) for activation in state_activations(parameters.cell)]
             for units in parameters.units
             if bidirectional
         ]
@@ -59,6 +59,6 @@ class RecurrentEncoder:
         return [bridge(state) for bridge, state in zip(self.bridges[place], joined, strict=True)]
 
 
-def _activations(cell: str) -> tuple[str, ...]:
-    """Of the bridges of each state: hidden states lie between -1 and 1, a cell's anywhere."""
+def state_activations(cell: str) -> tuple[str, ...]:
+    """Of what makes the states of a layer: hidden ones lie between -1 and 1, those of an LSTM's cell anywhere."""
     return ("tanh", "linear") if cell == "lstm" else ("tanh",)

@@ -40,15 +40,15 @@ class TextDecoder:
 
     def __init__(self, parameters: DecoderParameters, vocabulary_size: int, fast: bool) -> None:
         self.parameters = parameters
-        attention, width = parameters.attention, parameters.vector_width
+        score, width = parameters.attention, parameters.vector_width
         embedding = keras.layers.ReversibleEmbedding if parameters.tied else keras.layers.Embedding
         self.embedding = embedding(vocabulary_size, parameters.embedding)
         given: dict[str, Any] = {"fast": fast, "return_sequences": True, "return_state": True}
         self.layers = [recurrent_layer(parameters.cell, units, **given) for units in parameters.units]
-        self.keys = None if attention == "none" else key_layer(attention, parameters.units[-1])
-        self.attention = None if attention == "none" else Attention(attention, width, fast)
+        self.attention: Any = None if score == "none" else Attention(score, width, fast)
+        self.keys = key_layer(score, parameters.units[-1]) if self.attention else None
         self.feeding = None
-        if parameters.input_feeding:
+        if self.attention and parameters.input_feeding:
             self.feeding = InputFeeding(self.layers, self.attention, parameters.dropout)
         self.dropouts = [keras.layers.Dropout(parameters.dropout) for _ in range(len(parameters.units) + 1)]
         self.output = None if parameters.tied else keras.layers.Dense(vocabulary_size, use_bias=False)

@@ -1,7 +1,8 @@
-"""A sentence read by recurrent layers, and another one written from it: sequence to sequence, with and without attention.
+"""Recurrent layers read a sentence, others write one from it: sequence to sequence, with and without attention.
 
-Sutskever et al. (2014); Luong et al. (2015); Bahdanau et al. (2015). The size of TensorFlow's NMT tutorial (2017),
-2 x LSTM(128) on each side with a dropout of .2, has 2,495,489 parameters with scaled attention and vocabularies of 5,000.
+Sutskever et al. (2014); Luong et al. (2015); Bahdanau et al. (2015). In the size of TensorFlow's NMT tutorial (2017),
+2 x LSTM(128) on each side with a dropout of .2, it has 2,495,489 parameters with scaled attention and vocabularies of
+5,000 tokens.
 
 Shape legend: B batch, S tokens of the source, T tokens of the target, V tokens of the target's vocabulary.
 """

@@ -16,6 +16,7 @@ from pipeline.network import network_outputs, open_network
 from pipeline.onnx_graph import write_graph
 from pipeline.places import GRADIENTS_FILE, SAMPLES_FILE, WEIGHTS_FILE, Places
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
+from pipeline.teacher_forcing import log_probabilities, reads_many
 from pipeline.views import ExampleSpec
 
 LARGEST_DIFFERENCE = 1e-4
@@ -58,16 +59,25 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
         for file in (GRADIENTS_FILE, SAMPLES_FILE):
             if (places.trained / file).is_file():
                 shutil.copyfile(places.trained / file, folder / file)
-        inputs = network.view.inputs(
-            {key: values[: max(BATCH_SIZES)] for key, values in dataset.split("test").items()}, dataset.card
-        )
+        examples = {key: values[: max(BATCH_SIZES)] for key, values in dataset.split("test").items()}
+        inputs = network.view.training_inputs(examples, dataset.card)
         return check_export(Export(folder), architecture, block, spec, model, inputs)
 
 
 def check_export(
-    exported: Export, architecture: ModuleType, block: VariantBlock, spec: ExampleSpec, model: Any, inputs: Array
+    exported: Export,
+    architecture: ModuleType,
+    block: VariantBlock,
+    spec: ExampleSpec,
+    model: Any,
+    inputs: Array | tuple[Array, ...],
 ) -> float:
-    """The largest difference between export and network, at two batch sizes and, where steps are free, two lengths."""
+    """The largest difference between export and network, at two batch sizes and, where steps are free, two lengths.
+
+    inputs: also the answers so far, where texts are asked for.
+    """
+    if isinstance(inputs, tuple):
+        return _refuse_above(_of_texts(exported, model, *inputs))
     largest = 0.0
     for size in BATCH_SIZES:
         batch = np.resize(inputs, (size, *inputs.shape[1:]))
@@ -83,9 +93,33 @@ def check_export(
             network_spec_here = replace(spec, batch_size=size, steps_per_call=1) if spec.batch_size else spec
             expected = network_outputs(network, network_spec_here, clip)
             found = exported.run_graphs(clip)
-            if found.shape != expected.shape or not np.isfinite(found).all():
-                raise StageFailure(f"the export answers {found.shape} where the network answers {expected.shape}")
-            largest = max(largest, float(np.abs(found - expected).max()))
+            largest = max(largest, _difference(found, expected))
+    return _refuse_above(largest)
+
+
+def _of_texts(exported: Export, model: Any, inputs: Array, previous: Array) -> float:
+    """That of log-probabilities, of all tokens at once and, by the states, of one after the other."""
+    largest = 0.0
+    for size in BATCH_SIZES:
+        read, known = (np.resize(each, (size, *each.shape[1:])) for each in (inputs, previous))
+        shorter = read[:, : max(1, read.shape[1] - 1)] if model.inputs[0].shape[1] is None else read
+        for given, tokens in ((read, known), (shorter, known[:, : max(1, known.shape[1] - 1)])):
+            logits = np.asarray(model.predict_on_batch([given, tokens]), dtype=np.float64)
+            expected = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+            for at_once in (tokens.shape[1], 1) if reads_many(exported) else (1,):
+                found = log_probabilities(exported, given, tokens, at_once)
+                largest = max(largest, _difference(found, expected))
+    return largest
+
+
+def _difference(found: Array, expected: Array) -> float:
+    """The largest between two arrays, which must be alike in shape and hold numbers."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        raise StageFailure(f"the export answers {found.shape} where the network answers {expected.shape}")
+    return float(np.abs(found - expected).max())
+
+
+def _refuse_above(largest: float) -> float:
     if largest > LARGEST_DIFFERENCE:
         raise StageFailure(f"the export differs from the network by {largest:.1e}; allowed: {LARGEST_DIFFERENCE:.0e}")
     return largest

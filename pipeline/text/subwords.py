@@ -7,7 +7,7 @@ that of texts which are answered does. sentencepiece is imported where it is nee
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,10 +15,11 @@ from pipeline.errors import UserError
 from pipeline.text.vocabulary import ANSWER_RESERVED
 
 LONGEST_TEXT = 1 << 20  # bytes of a text from which subwords are learned; sentencepiece passes over longer ones
+SPACE = "▁"  # what stands for it in subwords
 QUIET = 2  # errors only
 
 
-def learn(texts: Iterable[str], vocabulary_size: int) -> str:
+def learn(texts: Sequence[str], vocabulary_size: int) -> str:
     """A model of at most `vocabulary_size` subwords, the four for padding, unknown, beginning and end included.
 
     The same texts make the same model: it is learned in one thread. Texts are taken as they are but for white space,
@@ -26,27 +27,30 @@ def learn(texts: Iterable[str], vocabulary_size: int) -> str:
     """
     import sentencepiece
 
+    characters = {SPACE, *"".join(texts)} - {" "}
+    least = len(ANSWER_RESERVED) + len(characters)
+    if vocabulary_size < least:
+        raise UserError(
+            f"vocabulary_size is {vocabulary_size}; allowed: at least {least}, as each of the {len(characters)} "
+            "characters of the training texts is a subword"
+        )
     reserved: dict[str, Any] = {}
     for index, (name, token) in enumerate(zip(("pad", "unk", "bos", "eos"), ANSWER_RESERVED, strict=True)):
         reserved |= {f"{name}_id": index, f"{name}_piece": token}
     written = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
-            model_writer=written,
-            model_type="bpe",
-            vocab_size=vocabulary_size,
-            hard_vocab_limit=False,  # small texts have fewer
-            character_coverage=1.0,
-            normalization_rule_name="identity",
-            max_sentence_length=LONGEST_TEXT,
-            num_threads=1,
-            minloglevel=QUIET,
-            **reserved,
-        )
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[-120:]
-        raise UserError(f"no {vocabulary_size} subwords can be learned from the training texts: {reason}") from None
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=written,
+        model_type="bpe",
+        vocab_size=vocabulary_size,
+        hard_vocab_limit=False,  # small texts have fewer
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        max_sentence_length=LONGEST_TEXT,
+        num_threads=1,
+        minloglevel=QUIET,
+        **reserved,
+    )
     return base64.b64encode(written.getvalue()).decode("ascii")
 
 

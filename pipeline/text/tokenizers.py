@@ -7,6 +7,7 @@ from pipeline.text.subwords import divide, join
 
 # A word may hold apostrophes, straight or curly; what is neither word nor white space is a token by itself.
 WORD = re.compile(rf"{UNKNOWN}|\w+(?:['’]\w+)*|[^\w\s]")
+BEFORE_SPACE, AFTER_SPACE = re.compile(r" ([-,.;:!?)\]])"), re.compile(r"([-(\[]) ")  # which is not written there
 LINE_BREAK = "<br />"  # of reviews that were taken from web pages
 UNKNOWN_CHARACTER = "\ufffd"
 
@@ -31,6 +32,12 @@ def text_of(tokens: list[str], tokenizer: Tokenizer, subwords: str | None = None
     if tokenizer == "characters":
         return "".join(UNKNOWN_CHARACTER if token == UNKNOWN else token for token in tokens)
     return join(tokens, _model(subwords)) if tokenizer == "subwords" else " ".join(tokens)
+
+
+def prose(tokens: list[str], tokenizer: Tokenizer, subwords: str | None = None) -> str:
+    """The text as people write it, which `words` are a part of: `a t-shirt, (red).`, not `a t - shirt , ( red ) .`"""
+    text = text_of(tokens, tokenizer, subwords)
+    return AFTER_SPACE.sub(r"\1", BEFORE_SPACE.sub(r"\1", text)) if tokenizer == "words" else text
 
 
 def _model(subwords: str | None) -> str:

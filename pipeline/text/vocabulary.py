@@ -47,16 +47,24 @@ class Encoded:
     cut: dict[str, int]
 
 
-def encode_splits(splits: Mapping[str, Iterable[Tokens]], parameters: TextParameters) -> Encoded:
+def encode_splits(
+    splits: Mapping[str, Iterable[Tokens]],
+    parameters: TextParameters,
+    reserved: Tokens = RESERVED,
+    vocabulary: list[str] | None = None,
+) -> Encoded:
     """Number the tokens of all texts, after the vocabulary of those of `train` alone; each is looked at once.
+
+    reserved: how that begins. vocabulary: one that is there already, as of subwords.
 
     T is that of the longest text, or `longest` where that is less. Raises `UserError` where no token of the training
     texts occurs `min_count` times.
     """
     seen = _Seen()
     numbers = {split: [seen.numbers(tokens) for tokens in texts] for split, texts in splits.items()}
-    counts = np.bincount(np.concatenate(numbers["train"]), minlength=len(seen))
-    vocabulary = most_frequent(dict(zip(seen, counts.tolist(), strict=True)), parameters)
+    if vocabulary is None:
+        counts = np.bincount(np.concatenate(numbers["train"]), minlength=len(seen))
+        vocabulary = most_frequent(dict(zip(seen, counts.tolist(), strict=True)), parameters, reserved)
     (known,) = indices_of([list(seen)], vocabulary)
     indices = known.astype(index_type(len(vocabulary)))
     longest = max(len(text) for texts in numbers.values() for text in texts)
@@ -69,13 +77,13 @@ def encode_splits(splits: Mapping[str, Iterable[Tokens]], parameters: TextParame
     )
 
 
-def most_frequent(counts: Mapping[str, int], parameters: TextParameters) -> list[str]:
-    """`PADDING`, `UNKNOWN` and the most frequent tokens; of equally frequent ones those first that sort first."""
-    known = [token for token, count in counts.items() if count >= parameters.min_count and token not in RESERVED]
+def most_frequent(counts: Mapping[str, int], parameters: TextParameters, reserved: Tokens = RESERVED) -> list[str]:
+    """What is reserved and the most frequent tokens; of equally frequent ones those first that sort first."""
+    known = [token for token, count in counts.items() if count >= parameters.min_count and token not in reserved]
     if not known:
         raise UserError(f"min_count is {parameters.min_count}, and no token of the training texts occurs so often")
     known.sort(key=lambda token: (-counts[token], token))
-    return [*RESERVED, *known[: parameters.vocabulary_size - len(RESERVED)]]
+    return [*reserved, *known[: parameters.vocabulary_size - len(reserved)]]
 
 
 def index_type(vocabulary_size: int) -> type[np.unsignedinteger]:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.dataset import END, START, Array, Arrays, Description, TextAnswers
-from pipeline.text.tokenizers import text_of
+from pipeline.text.tokenizers import prose
 from pipeline.text.vocabulary import ANSWER_RESERVED
 from pipeline.views.pictures import Frames, Images
 from pipeline.views.sequences import NOT_ASKED
@@ -61,7 +61,7 @@ class Written(View):
         ended = np.concatenate([(values <= 0) | (values == END_INDEX), np.ones((len(values), 1), bool)], axis=1)
         rows = zip(values, ended.argmax(axis=1), strict=True)
         tokens = ([answers.vocabulary[token] for token in row[:end]] for row, end in rows)
-        return np.array([text_of(found, answers.tokenizer, answers.subwords) for found in tokens], dtype=np.str_)
+        return np.array([prose(found, answers.tokenizer, answers.subwords) for found in tokens], dtype=np.str_)
 
     def references(self, arrays: Arrays, description: Description) -> Array:
         """The texts [N] themselves, with what no token of the vocabulary says."""
