@@ -24,7 +24,10 @@ class Network(nn.Module):
         super().__init__()
         given = {name: torch.from_numpy(np.asarray(value)) for name, value in weights(size).items()}
         self.vectors = nn.ModuleDict(
-            {side: nn.Embedding(words, size.embedding) for side, words in (("source", SOURCE_WORDS), ("answer", ANSWER_WORDS))}
+            {
+                side: nn.Embedding(words, size.embedding)
+                for side, words in (("source", SOURCE_WORDS), ("answer", ANSWER_WORDS))
+            }
         )
         self.layers = nn.ModuleDict(
             {side: nn.LSTM(size.embedding, size.units, size.layers, batch_first=True) for side in ("source", "answer")}
@@ -102,4 +105,6 @@ if __name__ == "__main__":
     torch.set_num_threads(NUM_THREADS)
     place, at_once, number = map(int, sys.argv[1:])
     network = Network(SIZES[place]).eval()
-    compete(lambda rows, lengths: beam_search(network, torch.from_numpy(rows), torch.from_numpy(lengths)), at_once, number)
+    compete(
+        lambda rows, lengths: beam_search(network, torch.from_numpy(rows), torch.from_numpy(lengths)), at_once, number
+    )

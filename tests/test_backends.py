@@ -29,7 +29,9 @@ def cases() -> list[Case]:
     found: dict[tuple[Any, ...], Case] = {}
     for case in VARIANTS:
         network = case.block.network
-        form = (getattr(network, name, None) for name in ("cell", "bidirectional", "decoder", "attention", "input_feeding"))
+        form = (
+            getattr(network, name, None) for name in ("cell", "bidirectional", "decoder", "attention", "input_feeding")
+        )
         key = (case.block.model, *form, case.spec.padded)
         found.setdefault(key, case)
     return [without_dropout(case) for case in found.values()]

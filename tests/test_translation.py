@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 from exported import SURENESS, write_word_by_word_export, write_word_export
 from found import ROOT
+from project import Project
+from served import BLOCKER, Server, mlflow_serving, own_mlflow, serving
 
 from pipeline import translate as module
 from pipeline.answered_texts import AnsweredTexts, by_length, exact, shown_first
@@ -377,3 +380,53 @@ def test_the_lines_of_a_file_are_counted_and_none_is_lost(tmp_path: Path) -> Non
         path.write_bytes(content)
         with path.open("rb") as file:
             assert module._num_lines(file) == number and file.read() == content
+
+
+@pytest.fixture(scope="module")
+def uri(folder: Path, store: Path) -> str:
+    """The session's store, in which the variant's model is registered as the dataset's champion."""
+    from pipeline.tracking.model import log_model
+    from pipeline.tracking.store import connect
+
+    client, experiment = connect()
+    run = client.create_run(experiment, run_name=f"{NAME}-00000000")
+    model = log_model(run.info.run_id, folder / "models" / NAME / "export", folder / "data" / NAME, "once")
+    client.create_registered_model(NAME)
+    version = client.create_model_version(NAME, f"models:/{model}", run.info.run_id)
+    client.set_registered_model_alias(NAME, "champion", version.version)
+    (store / "sitecustomize.py").write_text(BLOCKER)
+    return os.environ["MLFLOW_TRACKING_URI"]
+
+
+@pytest.fixture(scope="module")
+def server(uri: str) -> Iterator[Server]:
+    with serving(Project(ROOT), uri, NAME) as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_texts_are_translated_over_http(server: Server) -> None:
+    status, answer = server.ask({"inputs": ["Ein Hund .", "katze", *["hund ein"] * 70]})
+    assert status == 200
+    assert [each["text"] for each in answer["predictions"]] == ["a dog .", "<unk>", *["dog a"] * 70]
+    status, answer = server.ask({"inputs": ["hund", " "]})
+    assert status == 400 and "is empty" in answer["error"]
+
+
+@pytest.mark.slow
+def test_mlflows_own_server_translates_with_the_files_that_were_logged(uri: str, store: Path, tmp_path: Path) -> None:
+    with mlflow_serving(own_mlflow(), tmp_path, uri, f"models:/{NAME}@champion", PYTHONPATH=str(store)) as server:
+        status, answer = server.ask({"dataframe_split": {"columns": ["text"], "data": [["ein hund"], ["."]]}})
+        assert status == 200 and [each["text"] for each in answer["predictions"]] == ["a dog", "."]
+
+
+def test_a_model_of_subwords_needs_what_divides_them(export: Export) -> None:
+    from pipeline.tracking.model import SUBWORDS, requirements
+
+    assert SUBWORDS not in requirements(export)
+    answers = export.manifest.description.answers
+    assert answers
+    for update in ({"subwords": "model"}, {"answers": answers.model_copy(update={"subwords": "model"})}):
+        described = export.manifest.description.model_copy(update=update)
+        export.manifest = export.manifest.model_copy(update={"description": described})
+        assert SUBWORDS in requirements(export)

@@ -54,7 +54,7 @@ def translations(rows: Sequence[tuple[str, str, str, bool]]) -> Figure:
 
 
 def attention(maps: Sequence[tuple[Sequence[str], Sequence[str], Array]]) -> Figure:
-    """Where a network looked: of each text its tokens (across), the answer's (down), and weights [T, S] of each pair."""
+    """Where a network looked: of each text its tokens (across), the answer's (down), and the weights [T, S]."""
     columns = min(MAPS_A_ROW, len(maps))
     rows = -(-len(maps) // columns)
     wide = 1.4 + INCHES_A_TOKEN * max(len(source) for source, _, _ in maps)
