@@ -76,7 +76,7 @@ def sentences(number: int) -> list[np.ndarray]:
 
 
 def weights(size: Size) -> Weights:
-    """All weights by name, as Keras' layers have them, in the order of our network."""
+    """All weights by name, as Keras' layers have them."""
     rng = np.random.default_rng(2)
     found: Weights = {}
 
@@ -143,7 +143,9 @@ def ours(size: Size) -> Any:
     parameters = seq2seq.Parameters(units=[size.units] * size.layers, embedding=size.embedding, attention="scaled")
     spec = ExampleSpec((None,), ANSWER_WORDS, "a text", vocabulary_size=SOURCE_WORDS)
     model = seq2seq.build(parameters, spec)
-    model.set_weights(list(weights(size).values()))
+    given = weights(size)
+    for weight in model.weights:
+        weight.assign(given[_name_of(weight.path, size)])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = NUM_THREADS, 1
     sessions = {}
@@ -154,6 +156,22 @@ def ours(size: Size) -> Any:
             providers = ["CPUExecutionProvider"]
             sessions[name] = onnxruntime.InferenceSession(path, sess_options=options, providers=providers)
     return open_decoder(sessions["encoder"], sessions["decoder"])
+
+
+def _name_of(path: str, size: Size) -> str:
+    """Which of `weights` one of our network is: its layers are numbered, those that read first."""
+    layer, *_, part = path.split("/")
+    kind, _, number = layer.partition("lstm")
+    if kind == "fast_":
+        side, place = divmod(int(number.strip("_") or 0), size.layers)
+        return f"{('source', 'answer')[side]} {part.removesuffix('_kernel')} {place}"
+    return {
+        "embedding": "source vectors",
+        "embedding_1": "answer vectors",
+        "keys": "keys",
+        "attention": "scale" if part == "scale" else "attention",
+        "dense": "answer words",
+    }[layer]
 
 
 def keras(size: Size) -> Any:

@@ -12,6 +12,7 @@ from pipeline.decoding.beam import GONE, Beam, _Search, beam_search
 from pipeline.decoding.decoder import END_TOKEN, START_TOKEN
 from pipeline.decoding.forced import nats, read
 from pipeline.decoding.hypotheses import Best, Hypothesis, as_rows, length_penalty
+from pipeline.decoding.largest import largest
 from pipeline.decoding.search import by_length, search
 from pipeline.decoding.stepwise import Sampling, drawn, greedy, sample
 
@@ -201,6 +202,16 @@ def test_a_search_is_a_beam_or_drawn() -> None:
     drawn_texts = search(decoder, sources(2), limits, Sampling(seed=4), [7, 3])
     expected = sample(decoder, sources(2), limits, Sampling(seed=4), [7, 3])
     assert [found[0].tokens.tolist() for found in drawn_texts] == [each.tokens.tolist() for each in expected]
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(1, 4), st.sampled_from([3, 1024, 1025, 1040, 2047, 5000]), st.integers(1, 90))
+def test_the_largest_are_found_wherever_they_are(seed, num_rows, number, count) -> None:
+    values = np.random.default_rng(seed).normal(size=(num_rows, number)).astype(np.float32)
+    values[:, : number // 3] = -np.inf
+    count = min(count, number // 2)
+    found = np.take_along_axis(values, largest(values, count), axis=1)
+    np.testing.assert_array_equal(np.sort(found, axis=1), np.sort(values, axis=1)[:, number - count :])
 
 
 def test_the_best_are_kept_in_their_order() -> None:

@@ -6,9 +6,10 @@ the beam is then filled up with beginnings that go on. Two things are exact here
 
 * A search ends as soon as nothing that could still be found can be among the answers that are asked for: probabilities
   only fall, and no text is longer than its limit.
-* What greedy decoding would write stays in the beam, in the place of the worst, so that no answer scores lower.
+* What greedy decoding would write is carried on, in one more slot where it falls out of the beam, so that no answer
+  scores lower.
 
-Shape legend: B sources, K beginnings of each, R = B K rows, V vocabulary, C candidates.
+Shape legend: B sources, K beginnings of each, in slots, R = B K rows, V vocabulary, C candidates.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from pipeline.dataset import Array
 from pipeline.decoding.decoder import END_TOKEN, NEVER_WRITTEN, START_TOKEN, Decoder, State
 from pipeline.decoding.hypotheses import Best, Hypothesis, length_penalty
+from pipeline.decoding.largest import largest
 
 SHARE_KEPT = 0.75  # rows of sources that are done are computed in vain until no more than this share is left of all
 GONE = -1
@@ -80,7 +82,7 @@ class _Search:
         flat = places + np.arange(num_sources)[:, None] * ends.shape[1]
         parents, tokens = parents.take(flat), tokens.take(flat)
         totals = np.where(ends.take(flat), -np.inf, totals.take(flat))
-        self._keep_greedy(log_probability, parents, tokens, totals)
+        parents, tokens, totals = self._with_greedy(log_probability, parents, tokens, totals)
         rows = parents + np.arange(num_sources)[:, None] * num_slots
         self._write(rows, tokens, totals)
         done = self._done()
@@ -99,15 +101,15 @@ class _Search:
     def _candidates(self, log_probability: Array) -> tuple[Array, Array, Array]:
         """The best continuations of each source, the best first: their parents' slots, tokens and totals [B, C].
 
-        Twice as many as the beam is wide, for as many beginnings may end; and of each beginning no more than one above
-        that width can be among those that go on.
+        As many as fill the beam where every beginning also ends. Of each beginning one more than the beam's
+        width is enough: others cannot be among them.
         """
         num_sources, vocabulary_size = len(self.totals), log_probability.shape[1]
         width = min(self.beam.width + 1, vocabulary_size)
-        top = log_probability.argpartition(vocabulary_size - width, axis=1)[:, -width:]
+        top = largest(log_probability, width)
         gains = log_probability.take(top + np.arange(len(top))[:, None] * vocabulary_size)
         totals = (self.totals.reshape(-1, 1) + gains).reshape(num_sources, -1)
-        order = np.argsort(-totals, axis=1, kind="stable")[:, : 2 * self.beam.width]
+        order = np.argsort(-totals, axis=1, kind="stable")[:, : self.beam.width + self.totals.shape[1]]
         flat = order + np.arange(num_sources)[:, None] * totals.shape[1]
         return order // width, top.take(flat), totals.take(flat)
 
@@ -118,8 +120,14 @@ class _Search:
         for source, place in np.argwhere(found).tolist():
             self._keep(source, parents[source, place], totals[source, place], self.num_steps + 1)
 
-    def _keep_greedy(self, log_probability: Array, parents: Array, tokens: Array, totals: Array) -> None:
-        """Keep the greedy beginning among those that go on [B, K], which are changed in place; or as an answer."""
+    def _with_greedy(
+        self, log_probability: Array, parents: Array, tokens: Array, totals: Array
+    ) -> tuple[Array, Array, Array]:
+        """The beginnings [B, K] that go on, and, in one more slot, greedy ones that are not among them: [B, K + 1].
+
+        What ends greedily is an answer.
+        """
+        fallen_out = []
         for source in np.flatnonzero(self.greedy != GONE).tolist():
             slot = self.greedy[source]
             row = log_probability[source * self.totals.shape[1] + slot]
@@ -130,9 +138,17 @@ class _Search:
                 self.greedy[source] = GONE
                 continue
             there = np.flatnonzero((parents[source] == slot) & (tokens[source] == token))
-            place = there[0] if len(there) else -1
-            parents[source, place], tokens[source, place], totals[source, place] = slot, token, total
-            self.greedy[source] = place % parents.shape[1]
+            self.greedy[source] = there[0] if len(there) else parents.shape[1]
+            if not len(there):
+                fallen_out.append((source, slot, token, total))
+        if not fallen_out:
+            return parents, tokens, totals
+        nothing = np.zeros((len(parents), 1), np.intp)
+        parents, tokens = (np.concatenate([each, nothing], axis=1) for each in (parents, tokens))
+        totals = np.concatenate([totals, nothing - np.inf], axis=1)
+        for source, *found in fallen_out:
+            parents[source, -1], tokens[source, -1], totals[source, -1] = found
+        return parents, tokens, totals
 
     def _keep(self, source: int, slot: int, total: float, length: int) -> None:
         """Keep what is written in a slot as an answer of `length`, unless it is known."""
