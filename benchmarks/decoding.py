@@ -33,15 +33,19 @@ Weights = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Size:
-    """Layers of the encoder and of the decoder, the units of each, and the width of a word's vector."""
+    """Layers of the encoder and of the decoder, the units of each, the width of a word's vector; and the bars.
+
+    The more units, the more of each step is the multiplication by the weights, which all must read from memory.
+    """
 
     layers: int
     units: int
     embedding: int
+    least_keras: float | None = None
+    least_pytorch: float | None = 1
 
 
-SIZES = (Size(2, 128, 128), Size(1, 512, 256))
-LEAST_KERAS, LEAST_PYTORCH = 3, 1
+SIZES = (Size(2, 128, 128, least_keras=3), Size(1, 512, 256))
 
 
 def rows(quick: bool) -> list[Row]:
@@ -59,7 +63,7 @@ def rows(quick: bool) -> list[Row]:
                 seconds = shortest(race(racing, rounds))
             rate = {name: number / found for name, found in seconds.items()}
             title = f"{size.layers} x {size.units} units, {'one' if at_once == 1 else at_once} at a time"
-            bars = (LEAST_KERAS, LEAST_PYTORCH) if at_once == 1 else (None, None)
+            bars = (size.least_keras, size.least_pytorch) if at_once == 1 else (None, None)
             table.append(more(f"predict_on_batch, {title}", rate["ours"], rate["keras"], UNIT, bars[0]))
             if torch_python:
                 table.append(more(f"PyTorch, {title}", rate["ours"], rate["pytorch"], UNIT, bars[1]))

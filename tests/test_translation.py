@@ -355,6 +355,16 @@ def test_the_command_reads_stdin_and_its_help_says_what_is_usual(here: Path) -> 
         assert f"[default: ({usual})]" in told or f"[default: {usual}]" in told
 
 
+def test_a_translation_is_made_with_next_to_nothing(here: Path) -> None:
+    from test_start_up import RUN, SLOW_TO_IMPORT
+
+    command = [sys.executable, "-c", RUN, "translate", NAME]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=here, env=environment, input=b"hund\n", capture_output=True, check=True)
+    answer, modules = done.stdout.decode().split("\n", 1)
+    assert answer == "dog" and not {*modules.split()} & {*SLOW_TO_IMPORT, "sacrebleu"}
+
+
 def test_answers_come_while_more_is_still_to_be_asked(here: Path) -> None:
     command = [sys.executable, "-m", "pipeline", "translate", NAME]
     process = subprocess.Popen(
