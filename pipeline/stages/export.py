@@ -97,7 +97,10 @@ def check_export(
 
 
 def _of_texts(exported: Export, model: Any, inputs: Array, previous: Array) -> float:
-    """That of log-probabilities, of all tokens at once and, by the states, of one after the other."""
+    """That of log-probabilities, of all tokens at once and, by the states, of one after the other.
+
+    Of what is less likely than 1/e as a share of its log-probability, which has no more digits than others.
+    """
     largest = 0.0
     for size in BATCH_SIZES:
         read, known = (np.resize(each, (size, *each.shape[1:])) for each in (inputs, previous))
@@ -107,7 +110,8 @@ def _of_texts(exported: Export, model: Any, inputs: Array, previous: Array) -> f
             expected = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
             for at_once in (tokens.shape[1], 1) if reads_many(exported) else (1,):
                 found = log_probabilities(exported, given, tokens, at_once)
-                largest = max(largest, _difference(found, expected))
+                scale = np.maximum(1, np.abs(expected))
+                largest = max(largest, _difference(found / scale, expected / scale))
     return largest
 
 
