@@ -14,5 +14,5 @@ def probabilities(outputs: Array) -> Array:
 
 
 def names_of(description: Description) -> list[str]:
-    """The names of the labels; where the label is a symbol, those of the symbols."""
-    return description.classes or description.vocabulary or []
+    """The names of the labels; where the label is a symbol, those of the symbols; none where texts are asked for."""
+    return [] if description.answers else description.classes or description.vocabulary or []

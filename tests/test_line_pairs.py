@@ -139,8 +139,9 @@ def test_compressed_files_and_plain_ones_are_the_same(tmp_path: Path) -> None:
         (
             {"validation.en": "\n\n", "validation.de": "\n\n"},
             {},
-            r"validation\.en: no line is a pair of 1 to 100 tokens",
+            r"validation\.en: is empty; allowed: one text a line",
         ),
+        ({"train.en": " \n", "train.de": "\n"}, {"tokenizer": "subwords"}, r"train\.en: is empty; allowed"),
         ({}, {"longest": 2}, r"train\.en: no line is a pair of 1 to 2 tokens; allowed: some"),
         ({"test.de": None}, {}, r"test\.de: no such file; did you mean 'test\.en'\? Allowed: test\.en"),
         ({}, {"min_count": 9}, "min_count is 9, and no token of the training texts occurs so often"),

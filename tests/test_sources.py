@@ -96,7 +96,7 @@ def test_a_dataset_of_real_size_is_complete_and_has_a_ceiling(real: Dataset) -> 
     card, block = real.card, dataset_block(real.card.name, PARAMS)
     assert (card.source, card.seed) == (block.source, block.seed)
     assert card.parameters == block.parameters.model_dump(mode="json")
-    assert card.text and (card.classes or card.vocabulary or card.outputs)
+    assert card.text and (card.classes or card.vocabulary or card.outputs or card.answers)
     metrics = {metric for task in TASKS for metric in task.METRICS}
     errors = {metric for task in TASKS for metric in task.LOWER_IS_BETTER}
     assert card.ceilings and set(card.ceilings) <= metrics

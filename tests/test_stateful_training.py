@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -132,6 +133,20 @@ def test_a_lag_that_training_cannot_reach_is_said(
     train(case.name, case.block, places, NoTracker(), Silent())
     said = "truncate_steps is 2 of 4 steps: what lies further back than a call is carried on, but never learnt from"
     assert (said in capsys.readouterr().err) == (length == 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bucket", [None, 2])
+def test_the_share_of_padding_is_said(
+    keras: Any, bucket: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = next(case for case in ONE_EACH if case.block.model == "sentence_cnn")
+    training = case.block.training.model_copy(update={"batch_size": 4, "bucket": bucket, "epochs": 1})
+    block = case.block.model_copy(update={"training": training})
+    places = replace(Places.of(case.name, case.block.dataset, tmp_path), dataset=case.dataset.folder)
+    train(case.name, block, places, NoTracker(), Silent())
+    said = r"% of the tokens in its batches are padding" + (r" \(\d+\.\d% without buckets\)\n" if bucket else r"\n")
+    assert re.search(said, capsys.readouterr().err)
 
 
 class NoTracker:

@@ -10,6 +10,7 @@ from pipeline.checking.sequences import check_card, check_sequences, num_unchang
 from pipeline.checking.stability import allowed_psi, psi
 from pipeline.checking.summary import label_counts
 from pipeline.checking.texts import check_card_of_texts, check_cut, check_texts, num_unknown
+from pipeline.checking.written import check_answers, check_card_of_answers, check_unknown, text_facts
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
 from pipeline.formats.arrays import LAYOUTS
 from pipeline.labels import names_of
@@ -36,12 +37,18 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
     counts = {split: label_counts(arrays, card) for split, arrays in splits.items()} if names_of(card) else {}
     blank = {split: _num_blank(arrays, card) for split, arrays in splits.items()}
     duplicates = find_duplicates(splits)
+    facts = (
+        {split: text_facts(arrays) for split, arrays in splits.items()}
+        if card.layout == "texts" or card.answers
+        else {}
+    )
     shifts = {split: round(psi(counts["train"], counts[split]), DIGITS) for split in SPLITS[1:]} if counts else {}
     measured = found.model_copy(
         update={
             "blank": blank,
             "duplicates": duplicates.counts(),
             "label_shift": shifts,
+            "texts": facts,
             "names": names_of(card),
             "shares": {split: np.round(c / c.sum(), DIGITS).tolist() for split, c in counts.items()},
         }
@@ -51,6 +58,7 @@ def check_dataset(dataset: Dataset, imported: bool) -> DataChecks:
         [
             *_ranges(blank, duplicates, card),
             *check_cut(card),
+            *check_unknown(facts),
             *(_labels(counts, card) if counted else ()),
             *_shifts(shifts, counts, card),
             *_repeated(duplicates, card),
@@ -75,6 +83,8 @@ def _schema(splits: Mapping[str, Arrays], card: Card) -> Iterator[Finding]:
         yield from check_card(card)
     elif card.layout == "texts":
         yield from check_card_of_texts(card)
+    if card.answers:
+        yield from check_card_of_answers(card)
     axes, fits, layout = LAYOUTS[card.layout]
     for split, arrays in splits.items():
         for name, values in arrays.items():
@@ -99,22 +109,41 @@ def _indices(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]:
     look = "mend the files or name what they hold"
     if card.layout in ("sequences", "texts"):
         of_sequences = card.layout == "sequences"
-        misfits = list(check_sequences(split, arrays, card) if of_sequences else check_texts(split, arrays))
+        labelled = card.answers is None
+        misfits = list(check_sequences(split, arrays, card) if of_sequences else check_texts(split, arrays, labelled))
         yield from misfits
         if not misfits and card.classes:
             yield from _labels_named(split, arrays["y"], card, look)
-    elif "y" in arrays:
+    elif "y" in arrays and not card.answers:
         y = arrays["y"]
         if y.ndim != 1 or y.dtype.kind not in "ui":
             yield error("schema", f"{split} y", "labels", f"{y.dtype} {list(y.shape)}", "integers [N]", look)
         else:
             yield from _labels_named(split, y, card, look)
+    if card.answers:
+        yield from check_answers(split, arrays, card)
+    if "departure" in arrays:
+        yield from _departures(split, arrays, card)
     highest = len(card.vocabulary or []) - 1
     largest = {"symbols": highest, "texts": highest, "arrival_times": card.num_steps or 0}.get(card.layout)
     if largest is not None and (found := int(arrays["x"].max())) > largest:
         row = int(np.argmax((arrays["x"] > largest).reshape(len(arrays["x"]), -1).any(axis=1)))
         what = {"symbols": "symbol", "texts": "token"}.get(card.layout, "arrival time")
         yield error("schema", f"{split} x", f"largest {what}, first too large in row {row}", found, largest, look)
+
+
+def _departures(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]:
+    """Where pixels do not go out after they lit up."""
+    x, departure = arrays["x"], arrays["departure"]
+    where, look = f"{split} departure", "mend the source or the files"
+    if departure.shape != x.shape or departure.dtype != x.dtype:
+        found, allowed = (f"{values.dtype} {list(values.shape)}" for values in (departure, x))
+        yield error("schema", where, "type and shape", found, f"{allowed}, as x", look)
+        return
+    wrong = ((departure < x) | (departure > (card.num_steps or 0))).reshape(len(x), -1).any(axis=1)
+    if wrong.any():
+        statistic = f"clips with a pixel that goes out before it lit up, first in row {int(np.argmax(wrong))}"
+        yield error("schema", where, statistic, int(wrong.sum()), f"0 (up to {card.num_steps})", look)
 
 
 def _labels_named(split: str, y: Array, card: Card, advice: str) -> Iterator[Finding]:

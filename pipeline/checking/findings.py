@@ -54,6 +54,7 @@ class DataChecks(BaseModel):
 
     blank: examples of one value all over. duplicates: examples that occur before or elsewhere, by where. label_shift:
     PSI of a split's labels to train's. largest_drift: largest PSI to the accepted version; empty where there is none.
+    texts: how long they are and how much of them is unknown, by split, see `written.text_facts`.
     names: of the labels, or of the symbols where there are none; of values none. shares: of each of them.
     """
 
@@ -67,6 +68,7 @@ class DataChecks(BaseModel):
     duplicates: dict[str, int] = {}
     label_shift: dict[str, float] = {}
     largest_drift: dict[str, float] = {}
+    texts: dict[str, dict[str, float]] = {}
     names: list[str] = []
     shares: dict[str, list[float]] = {}
     drift: list[Drift] = []

@@ -57,9 +57,9 @@ def check_sequences(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]
     yield from _answers(split, arrays["y"], (num, card.output_steps or steps), card)
 
 
-def check_length(split: str, length: Array, num: int, steps: int) -> Iterator[Finding]:
-    """Where the lengths are not integers [num] from 1 to `steps`."""
-    where = f"{split} length"
+def check_length(split: str, length: Array, num: int, steps: int, name: str = "length") -> Iterator[Finding]:
+    """Where the lengths, stored as `name`, are not integers [num] from 1 to `steps`."""
+    where = f"{split} {name}"
     if length.shape != (num,) or length.dtype.kind not in "ui":
         yield error("schema", where, "lengths", f"{length.dtype} {list(length.shape)}", f"integers [{num}]", ADVICE)
         return

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.checking import written
 from pipeline.checking.sequences import answer_features, answers_asked, sequence_features
 from pipeline.checking.texts import text_features
 from pipeline.dataset import SPLITS, Array, Arrays, Card, Dataset
@@ -106,7 +107,7 @@ def features(arrays: Arrays, card: Card) -> dict[str, Array]:
     of 4 x 4 parts. Arrival times alike: a pixel's value is the share of frames in which it is 1. Symbols:
     `distinct_symbols`, how many different ones a sequence holds. Sequences: of each feature `<feature>_mean`, `_std`,
     `_first` and `_last`; `length`; and where values are asked for, the means of them, `answer_<output>`. Texts:
-    `length` and `unknown_share`.
+    `length` and `unknown_share`; and of texts that are asked for `answer_length` and `answer_unknown_share`.
     """
     chunks = [_features(part, card) for part in _parts(arrays)]
     return {name: np.round(np.concatenate([chunk[name] for chunk in chunks]), DIGITS) for name in chunks[0]}
@@ -148,11 +149,15 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def _features(arrays: Arrays, card: Card) -> dict[str, Array]:
+    return _features_of_inputs(arrays, card) | (written.answer_features(arrays) if card.answers else {})
+
+
+def _features_of_inputs(arrays: Arrays, card: Card) -> dict[str, Array]:
     if card.layout == "sequences":
         return sequence_features(arrays, card) | answer_features(arrays, card)
     if card.layout == "texts":
         return text_features(arrays)
-    return _symbol_features(arrays["x"]) if card.layout == "symbols" else _pixel_features(arrays["x"], card)
+    return _symbol_features(arrays["x"]) if card.layout == "symbols" else _pixel_features(arrays, card)
 
 
 def _parts(arrays: Arrays) -> Iterator[Arrays]:
@@ -163,10 +168,12 @@ def _parts(arrays: Arrays) -> Iterator[Arrays]:
         yield {name: np.asarray(values[start : start + step]) for name, values in arrays.items()}
 
 
-def _pixel_features(x: Array, card: Card) -> dict[str, Array]:
+def _pixel_features(arrays: Arrays, card: Card) -> dict[str, Array]:
+    x = arrays["x"]
     if card.layout == "arrival_times":
         num_steps = card.num_steps or 1
-        light = (num_steps - np.minimum(x, num_steps).astype(np.float32)) / num_steps
+        end = np.minimum(arrays["departure"], num_steps) if "departure" in arrays else num_steps
+        light = (end - np.minimum(x, num_steps).astype(np.float32)) / num_steps
     else:
         light = x.astype(np.float32) / 255
     if light.ndim == 4:

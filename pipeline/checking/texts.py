@@ -17,7 +17,7 @@ LARGEST_CUT_SHARE = 0.05
 
 def check_card_of_texts(card: Card) -> Iterator[Finding]:
     """Where the card lacks what texts need."""
-    needed = {"classes": bool(card.classes), "tokenizer": bool(card.tokenizer), "padded": card.padded}
+    needed = {"classes": bool(card.classes or card.answers), "tokenizer": bool(card.tokenizer), "padded": card.padded}
     for key, given in needed.items():
         if not given:
             yield error("schema", "card.json", key, "none", "one, as texts need it", ADVICE)
@@ -27,8 +27,8 @@ def check_card_of_texts(card: Card) -> Iterator[Finding]:
         yield error("schema", "card.json", "vocabulary begins with", found, allowed, ADVICE)
 
 
-def check_texts(split: str, arrays: Arrays) -> Iterator[Finding]:
-    """Where the arrays of a split are no texts with labels; `x` is known to be [N, T]."""
+def check_texts(split: str, arrays: Arrays, labelled: bool) -> Iterator[Finding]:
+    """Where the arrays of a split are no texts, or not labelled where they should be; `x` is known to be [N, T]."""
     x, y = np.asarray(arrays["x"]), arrays["y"]
     if "length" not in arrays:
         yield error("schema", split, "arrays", ", ".join(arrays), "x, length, y", ADVICE)
@@ -41,7 +41,7 @@ def check_texts(split: str, arrays: Arrays) -> Iterator[Finding]:
         if wrong.any():
             statistic = f"texts whose padding does not begin at their end, first in row {int(np.argmax(wrong))}"
             yield error("schema", f"{split} x", statistic, int(wrong.sum()), "0 (padding is 0)", ADVICE)
-    if y.shape not in (x.shape[:1], x.shape) or y.dtype.kind not in "ui":
+    if labelled and (y.shape not in (x.shape[:1], x.shape) or y.dtype.kind not in "ui"):
         allowed = f"integers {list(x.shape[:1])} or {list(x.shape)}"
         yield error("schema", f"{split} y", "labels", f"{y.dtype} {list(y.shape)}", allowed, ADVICE)
 

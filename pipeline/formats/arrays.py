@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 # layout: what `x` must be, by number of axes and type, and in words
 LAYOUTS: dict[Layout, tuple[tuple[int, ...], Callable[[np.dtype[Any]], bool], str]] = {
     "images": ((3, 4), lambda dtype: dtype == np.uint8, "uint8 [N, H, W] or [N, H, W, C]"),
-    "arrival_times": ((3,), lambda dtype: dtype.kind == "u", "unsigned integers [N, H, W]"),
+    "arrival_times": ((3, 4), lambda dtype: dtype.kind == "u", "unsigned integers [N, H, W] or [N, H, W, C]"),
     "symbols": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, L]"),
     "sequences": ((3,), lambda dtype: dtype.kind == "f", "floats [N, T, F]"),
     "texts": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, T]"),

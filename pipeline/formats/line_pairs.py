@@ -143,7 +143,7 @@ def _pairs(path: Path, split: str, parameters: Parameters) -> Iterator[tuple[str
             f"{source} has {len(read_lines):,} lines and {target} has {len(written_lines):,}; allowed: as many, as "
             "each line belongs to the one of its number"
         )
-    if not read_lines:
+    if not any(read_lines) and not any(written_lines):
         raise UserError(f"{source}: is empty; allowed: one text a line")
     for number, (read, written) in enumerate(zip(read_lines, written_lines, strict=True), start=1):
         for file, line, other in ((source, read, target), (target, written, source)):
