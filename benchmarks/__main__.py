@@ -22,6 +22,7 @@ COMPARISONS = (
     "forecasting",
     "texts",
     "tagging",
+    "decoding",
     "memory",
     "language",
     "translation",

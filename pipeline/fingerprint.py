@@ -22,8 +22,10 @@ TRAINING_CODE = (
     "stages/train.py",
     "layers",
     "batches.py",
+    "bleu.py",
     "checkpoint.py",
     "dataset.py",
+    "decoding",
     "files.py",
     "fingerprint.py",
     "gradients.py",
@@ -33,6 +35,7 @@ TRAINING_CODE = (
     "samples.py",
     "text",
     "training.py",
+    "validation_texts.py",
     "views",
 )
 

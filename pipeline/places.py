@@ -38,6 +38,7 @@ SHARED_KEYS = (
     "fingerprint",
     "test_split",
     "references",
+    "signatures",
 )
 
 

@@ -19,8 +19,12 @@ class Bar(Protocol):
 
 
 @contextmanager
-def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """A bar with time left where somebody watches; silent where nobody does (a log file, CI)."""
+def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Bar]:
+    """A bar with time left where somebody watches; silent where nobody does (a log file, CI).
+
+    total: None where nobody knows. Results that are printed meanwhile stay on stdout, above the bar if that is where
+    they go.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -30,7 +34,8 @@ def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    silent, same_screen = not sys.stderr.isatty(), sys.stdout.isatty()
+    with Progress(*columns, console=console, transient=True, disable=silent, redirect_stdout=same_screen) as progress:
         task = progress.add_task(title, total=total, completed=done, note="")
 
         class _Bar:

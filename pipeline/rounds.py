@@ -13,6 +13,7 @@ from pipeline.dataset import Array
 from pipeline.errors import StageFailure
 from pipeline.network import carried_state
 from pipeline.samples import Samples
+from pipeline.validation_texts import ValidationTexts
 
 if TYPE_CHECKING:
     from pipeline.training import Listener, Training
@@ -32,13 +33,14 @@ class Rounds(keras.callbacks.Callback):
         fitted: Fitted,
         best_weights: list[Array] | None,
         samples: Samples | None,
+        texts: ValidationTexts | None,
     ) -> None:
         super().__init__()
         self.training, self.validation, self.listeners = training, validation, listeners
         self.num_rounds, self.updates_per_round = num_rounds, updates_per_round
         self.checkpoint = checkpoint
         self.fitted, self.best_weights = fitted, best_weights
-        self.samples = samples
+        self.samples, self.texts = samples, texts
         self.step = fitted.num_updates
         self.started = time.perf_counter() - fitted.seconds
 
@@ -86,17 +88,21 @@ class Rounds(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _validate(self) -> dict[str, float]:
-        """Each metric over the validation split, the mean over what is asked for; the carried state is put back."""
+        """Each metric over the validation split, the mean over what is asked for; the carried state is put back.
+
+        Where the network writes texts, also how good some of them are.
+        """
         sums: dict[str, float] = {}
         num_targets = 0
         carried = [(weight, weight.numpy()) for weight in carried_state(self.model)]
         with ahead(self.validation.epoch(0)) as batches:
             for inputs, targets in batches:
-                found: Any = self.model.test_on_batch(inputs, targets, return_dict=True)
+                answered: Any = self.model.test_on_batch(inputs, targets, return_dict=True)
                 asked = int(np.count_nonzero(np.isfinite(targets) if targets.dtype.kind == "f" else targets >= 0))
                 num_targets += asked
-                for name, value in found.items():
+                for name, value in answered.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * asked
         for weight, value in carried:
             weight.assign(value)
-        return {f"val_{name}": value / num_targets for name, value in sums.items()}
+        found = {f"val_{name}": value / num_targets for name, value in sums.items()}
+        return found | (self.texts.scores() if self.texts else {})

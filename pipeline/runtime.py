@@ -2,9 +2,10 @@
 
 An export is a folder: one `.onnx` file per graph and `export.json`. A graph `step` is run step by step, or on all steps
 at once where it reads many, its state starting at zero for each sequence; the graph `model` answers at once. Scores of
-pairs of labels (an output `pair_scores`) are decoded here, so whoever runs an export is given labels.
+pairs of labels (an output `pair_scores`) are decoded here, so whoever runs an export is given labels; and the graphs
+`encoder` and `decoder` write here, so that whoever runs them is given the tokens of texts.
 
-Shape legend: N examples, T time steps.
+Shape legend: N examples, T time steps, L tokens of texts that were written.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ import onnxruntime
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.dataset import Array, Description
+from pipeline.decoding.exported import DECODER, ENCODER, open_decoder
+from pipeline.decoding.hypotheses import as_rows
+from pipeline.decoding.translator import LONGEST_READ, Translator, lengths_of
 from pipeline.errors import UserError
 from pipeline.files import read_model
 from pipeline.plugins import load_plugin
@@ -34,7 +38,7 @@ class Manifest(BaseModel):
     """What an export says about itself: enough to use it without the dataset, params.yaml or Keras.
 
     description, stored_shape: of the dataset's examples. view, task: names. graphs: file by name. fingerprint: of the
-    training that made the weights.
+    training that made the weights. longest_answer: tokens of the longest text that it was trained to write, if any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +53,7 @@ class Manifest(BaseModel):
     description: Description
     stored_shape: list[int]
     graphs: dict[str, str]
+    longest_answer: int | None = None
 
 
 class Export:
@@ -76,6 +81,17 @@ class Export:
         """How outputs become answers and metrics."""
         return load_plugin("tasks", self.manifest.task, f"{self.folder / MANIFEST_FILE}: task")
 
+    @cached_property
+    def translator(self) -> Translator:
+        """What answers with texts, of an export that does."""
+        decoder = open_decoder(self.session(ENCODER), self.session(DECODER))
+        return Translator(decoder, self.manifest.longest_answer or 0)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it answers with texts."""
+        return ENCODER in self.manifest.graphs
+
     def session(self, graph: str) -> onnxruntime.InferenceSession:
         """The ONNX Runtime session of a graph, opened at its first use."""
         if graph not in self._sessions:
@@ -86,25 +102,40 @@ class Export:
         return self._sessions[graph]
 
     def run(self, inputs: Array) -> Array:
-        """Outputs [N, ...] for the inputs [N, ...] that the view makes; of scores of pairs, 1 for each best label."""
+        """Outputs [N, ...] for the inputs [N, ...] that the view makes.
+
+        Of scores of pairs, 1 for each best label; of texts, the tokens [N, L] of the best answers, 0 after their ends.
+        """
+        if self.writes:
+            return as_rows([best.tokens for best, *_ in self.translator.answers(inputs)])
         outputs = self.run_graphs(inputs)
         return best_answers(outputs) if self._scores_pairs else outputs
 
     def run_graphs(self, inputs: Array) -> Array:
-        """What the graphs themselves answer."""
+        """What the graphs themselves answer, where they answer at once."""
         return self._run_steps(inputs) if "step" in self.manifest.graphs else self._run_model(inputs)
 
     @property
     def _scores_pairs(self) -> bool:
         return "model" in self.manifest.graphs and self.session("model").get_outputs()[0].name == PAIR_SCORES
 
-    def run_batches(self, num_examples: int, batch: Callable[[slice], Array], advance: Callable[[int], Any]) -> Array:
-        """Outputs of many examples, made and run batch by batch; `advance` hears how many are done more."""
+    def run_batches(
+        self,
+        num_examples: int,
+        batch: Callable[[slice | Array], Array],
+        advance: Callable[[int], Any],
+        order: Array | None = None,
+    ) -> Array:
+        """Outputs of many examples, made and run batch by batch; `advance` hears how many are done more.
+
+        order: in which they are run, so that those of a batch may be alike; the outputs are in their own.
+        """
         outputs = []
         for rows in batch_slices(num_examples):
-            outputs.append(self.run(batch(rows)))
+            outputs.append(self.run(batch(rows if order is None else order[rows])))
             advance(len(outputs[-1]))
-        return np.concatenate(outputs)
+        found = as_rows([text for texts in outputs for text in texts]) if self.writes else np.concatenate(outputs)
+        return found if order is None else found[np.argsort(order)]
 
     def accept(self, raw: Array) -> Array:
         """Inputs from an array as a user gives it; a `UserError` says what does not fit."""
@@ -112,7 +143,15 @@ class Export:
 
     def remark(self, raw: Array) -> str | None:
         """What a user should know of how one raw example is read."""
+        if self.writes and self.view.layout == "texts":
+            return self._remark_of_texts(raw)
         return self.view.remark(raw, self.manifest.description, tuple(self.manifest.stored_shape))
+
+    def _remark_of_texts(self, raw: Array) -> str | None:
+        (tokens,) = self.view.tokens(raw, self.manifest.description)
+        if len(tokens) <= LONGEST_READ:
+            return None
+        return f"{len(tokens):,} tokens, of which the first {LONGEST_READ:,} are read"
 
     def answer(self, raw: Array) -> list[dict[str, Any]]:
         """Readable answers for one raw example or several, in the units of the data.
@@ -120,7 +159,8 @@ class Export:
         Batch by batch: thousands of images at once need the memory of a few.
         """
         inputs, description = self.accept(raw), self.manifest.description
-        outputs = self.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None)
+        order = np.argsort(lengths_of(inputs), kind="stable") if self.writes and self.view.layout == "texts" else None
+        outputs = self.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None, order)
         found = self.view.in_units(outputs, raw, description)
         tokens = [self.view.tokens(raw, description)] if getattr(self.task, "NAMES_TOKENS", False) else []
         answers: list[dict[str, Any]] = self.task.readable(found, description, *tokens)

@@ -15,6 +15,7 @@ from pipeline.checkpoint import Checkpoint, Fitted
 from pipeline.dataset import Dataset
 from pipeline.network import reset_carried_state
 from pipeline.samples import Sample, Samples
+from pipeline.validation_texts import ValidationTexts
 from pipeline.views import View
 
 if TYPE_CHECKING:
@@ -151,10 +152,11 @@ def fit(
     listeners: list[Listener],
     checkpoint: Checkpoint | None = None,
     samples: Samples | None = None,
+    texts: ValidationTexts | None = None,
 ) -> Fitted:
     """Train `model` in place, from its checkpoint on, and leave the weights that `training.keep` asks for in it.
 
-    samples: what it writes meanwhile, for networks that write.
+    samples, texts: what it writes meanwhile, for networks that go on with texts, and that answer with texts.
 
     Raises `StageFailure` naming the update at which the loss stopped being a number.
     """
@@ -174,7 +176,8 @@ def fit(
     model.optimizer.build(model.trainable_variables)  # else the first step makes them, and is traced twice for it
     fitted, best_weights = checkpoint.restore(model) if checkpoint else (Fitted(), None)
     num_rounds = num_updates // per_round
-    rounds = Rounds(training, validation, listeners, num_rounds, per_round, checkpoint, fitted, best_weights, samples)
+    writing = (samples, texts)
+    rounds = Rounds(training, validation, listeners, num_rounds, per_round, checkpoint, fitted, best_weights, *writing)
     if fitted.history:
         for listener in listeners:
             listener.on_resume(fitted.history)

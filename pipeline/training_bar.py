@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from pipeline.progress import Bar, progress_bar, say
 from pipeline.samples import Sample
+from pipeline.validation_texts import BLEU
 
 CHARACTERS_SHOWN = 80
 
@@ -35,6 +36,7 @@ class TrainingBar:
         say(
             f"  update {int(row['step'])}: loss {row['loss']:.4f}{accuracy_of(row)}; "
             f"validation {row['val_loss']:.4f}{accuracy_of(row, 'val_')}"
+            + (f", BLEU {row[BLEU]:.2f}" if BLEU in row else "")
         )
 
     def on_samples(self, samples: list[Sample]) -> None:

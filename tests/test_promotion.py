@@ -163,18 +163,26 @@ def test_no_two_models_take_the_place_from_each_other() -> None:
     assert against(challenger, champion).verdict(tolerance=0.05) == "better"
 
 
+def answers_by_chance(case: Case) -> tuple[Array, Array]:
+    """As a task takes them: values, or a share for each label; of texts those of other examples."""
+    rng, arrays = np.random.default_rng(3), case.examples(12, "test")
+    if case.spec.asks == "a text":
+        texts = case.view.references(arrays, case.dataset.card)
+        return texts[rng.integers(0, len(texts), len(texts))], texts
+    targets = case.view.targets(arrays, case.dataset.card)
+    if "value" in case.spec.asks:
+        return rng.random(targets.shape, dtype=np.float32), targets
+    outputs = rng.random((*targets.shape, case.spec.num_outputs), dtype=np.float32)
+    return outputs / outputs.sum(axis=-1, keepdims=True), targets
+
+
 @pytest.mark.parametrize("name", plugin_names("tasks"))
 def test_every_tasks_statistics_add_up_to_its_deciding_metric(name: str) -> None:
     task = load_plugin("tasks", name, "tests")
     cases: list[Case] = [case for case in VARIANTS if case.block.task == name]
     assert cases, "no variant uses it"
     for case in cases:
-        rng = np.random.default_rng(3)
-        targets = case.view.targets(case.examples(12, "test"), case.dataset.card)
-        values = "value" in case.spec.asks  # as many numbers as are asked for; of labels, a share each
-        outputs = rng.random(targets.shape if values else (*targets.shape, case.spec.num_outputs), dtype=np.float32)
-        if not values:
-            outputs /= outputs.sum(axis=-1, keepdims=True)
+        outputs, targets = answers_by_chance(case)
         found = task.statistics(outputs, targets, case.dataset.card)
         assert found.shape == (len(targets), len(task.STATISTICS)) and found.dtype == np.float64, label(case)
         measured = task.measure(outputs, targets, case.dataset.card)[task.METRIC]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.batches import Batches
 from pipeline.dataset import Array, Description, TextAnswers
+from pipeline.decoding.forced import read
 from pipeline.errors import StageFailure
 from pipeline.files import write_json
 from pipeline.layers.decoder_parameters import DecoderParameters
@@ -21,7 +22,6 @@ from pipeline.models import captioner, seq2seq
 from pipeline.onnx_graph import write_graph
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
 from pipeline.stages.export import LARGEST_DIFFERENCE, check_export
-from pipeline.teacher_forcing import log_probabilities, reads_many
 from pipeline.training import Training, fit
 from pipeline.views import VIEWS, ExampleSpec
 
@@ -183,18 +183,18 @@ def test_the_export_writes_what_the_network_does_step_by_step_and_at_once(
     model, given = network.build(), examples(network.spec, number=5)
     export = exported(network, model, tmp_path)
     feeds = network.parameters.input_feeding
-    assert reads_many(export) is not feeds
-    read = (given.inputs, given.previous)
-    assert check_export(export, network.architecture, None, network.spec, model, read) < LARGEST_DIFFERENCE  # type: ignore[arg-type]
+    assert export.translator.decoder.step_by_step is feeds  # type: ignore[attr-defined]
+    inputs = (given.inputs, given.previous)
+    assert check_export(export, network.architecture, None, network.spec, model, inputs) < LARGEST_DIFFERENCE  # type: ignore[arg-type]
     logits = np.asarray(model([given.inputs, given.previous]), dtype=np.float64)
     expected = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     for at_once in [1] if feeds else [1, 2, given.previous.shape[1]]:
-        found = log_probabilities(export, given.inputs, given.previous, at_once)
+        found, _ = read(export.translator.decoder, given.inputs, given.previous, at_once)
         np.testing.assert_allclose(found, expected, atol=1e-5)
     weight = next(weight for weight in model.trainable_weights if TARGETS in weight.shape)
     weight.assign(weight + np.linspace(0.1, 1, weight.shape[-1], dtype=np.float32))
     with pytest.raises(StageFailure, match="the export differs from the network by"):
-        check_export(export, network.architecture, None, network.spec, model, read)  # type: ignore[arg-type]
+        check_export(export, network.architecture, None, network.spec, model, inputs)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -223,7 +223,7 @@ def test_a_sentence_without_words_is_answered_with_numbers(keras: Any, tmp_path:
     nothing = np.zeros_like(given.inputs)
     logits = np.asarray(model([nothing, given.previous]), dtype=np.float64)
     assert np.isfinite(logits).all()
-    found = log_probabilities(exported(network, model, tmp_path), nothing, given.previous, 1)
+    found, _ = read(exported(network, model, tmp_path).translator.decoder, nothing, given.previous, 1)
     np.testing.assert_allclose(found, logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), atol=1e-5)
 
 

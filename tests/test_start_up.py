@@ -79,8 +79,9 @@ def test_help_and_check_import_next_to_nothing(folder: Path) -> None:
         assert not modules & set(SLOW_TO_IMPORT)
 
 
-def test_writing_a_text_imports_next_to_nothing() -> None:
-    code = "import sys, pipeline.sampling; print(*{name.partition('.')[0] for name in sys.modules})"
+@pytest.mark.parametrize("module", ["sampling", "translate"])
+def test_writing_a_text_imports_next_to_nothing(module: str) -> None:
+    code = f"import sys, pipeline.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "onnxruntime" in done.stdout.split() and not set(done.stdout.split()) & set(SLOW_TO_IMPORT)
 

@@ -1,6 +1,7 @@
 """Commands that use what was made."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +45,65 @@ def sample(
         sys.stdout.write(character)
         sys.stdout.flush()
     sys.stdout.write("\n")
+
+
+@app.command(rich_help_panel=USE)
+def translate(
+    variant: Variant,
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="Sentences, one a line, in UTF-8; stdin if none, or -.")
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            "--beam", "-b", min=1, show_default="5", help="How many beginnings of each answer are carried on."
+        ),
+    ] = None,
+    length_penalty: Annotated[
+        float | None,
+        typer.Option("--length-penalty", min=0, help="0 favours short answers, 1 long ones.", show_default="0.6"),
+    ] = None,
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            "--n-best", "-n", min=1, help="So many answers a line: its number, a score and the text, by tabs."
+        ),
+    ] = None,
+    draw: Annotated[bool, typer.Option("--sample", help="Draw each token by chance in place of a search.")] = False,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", "-t", min=0, help="Of --sample: below 1 sober, 0 greedy.", show_default="1"),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", min=1, help="Of --sample: the likeliest so many only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option("--top-p", min=0, max=1, help="Of --sample: the fewest that hold this share of the probability."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Of --sample: another seed, other texts.", show_default="1")
+    ] = None,
+    attention: Annotated[
+        Path | None, typer.Option("--attention", help="A .png to draw into where the network looked (first 8 lines).")
+    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Sentences answered at once.")] = 16,
+) -> None:
+    """Translate each line of a text, with the exported encoder and decoder of a variant.
+
+    Lines come out in their order, each as soon as it is known: python -m pipeline translate NAME < de.txt > en.txt
+
+    An empty line stays one. Unknown words are read as such. Of a line of more than 1,000 tokens the first 1,000 are
+    read, and that is said. An answer has at most twice as many tokens as its source, and five.
+    """
+    from pipeline.translate import search_of
+    from pipeline.translate import translate as run
+
+    of_beams = {"width": beam, "length_penalty": length_penalty, "n_best": n_best}
+    how = search_of(draw, of_beams, {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed})
+    for line in run(variant, file, how, batch_size, n_best is not None, attention):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 @app.command(rich_help_panel=USE)

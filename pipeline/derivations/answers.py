@@ -86,7 +86,7 @@ def _answers(export: Export, arrays: Arrays) -> np.ndarray:
     """The answers [N, K] to stored examples, in the units of the data."""
     trained = export.manifest.description
 
-    def inputs(rows: slice) -> np.ndarray:
+    def inputs(rows: slice | np.ndarray) -> np.ndarray:
         return export.view.inputs({name: values[rows] for name, values in arrays.items()}, trained)
 
     outputs = export.run_batches(len(arrays["x"]), inputs, lambda done: None)

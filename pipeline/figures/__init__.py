@@ -2,16 +2,19 @@
 
 from pipeline.figures.classes import bars, confusion
 from pipeline.figures.drawing import canvas, save
-from pipeline.figures.pictures import clips, images
+from pipeline.figures.pictures import captioned, clips, images
 from pipeline.figures.texts import by_character, by_position, mistakes, sequences, spans
 from pipeline.figures.trainings import curves, gradients
+from pipeline.figures.translations import attention, scores_by_length, translations
 from pipeline.figures.values import errors_by_step, forecasts, scatter, series
 
 __all__ = [
+    "attention",
     "bars",
     "by_character",
     "by_position",
     "canvas",
+    "captioned",
     "clips",
     "confusion",
     "curves",
@@ -22,7 +25,9 @@ __all__ = [
     "mistakes",
     "save",
     "scatter",
+    "scores_by_length",
     "sequences",
     "series",
     "spans",
+    "translations",
 ]

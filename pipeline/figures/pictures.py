@@ -1,5 +1,6 @@
 """Images and clips, with what was answered to them."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from pipeline.dataset import Array
 from pipeline.figures.drawing import RIGHT, WRONG
 
 FRAMES_SHOWN = 6
+CAPTION_COLUMNS, CHARACTERS_A_CAPTION_LINE = 4, 34
+CLIP_AXES = 5
 
 
 def clips(clips: Array, captions: Sequence[str], right: Sequence[bool]) -> Figure:
@@ -28,6 +31,21 @@ def clips(clips: Array, captions: Sequence[str], right: Sequence[bool]) -> Figur
         axes[row][0].set_ylabel(
             caption, color=RIGHT if good else WRONG, rotation=0, ha="right", va="center", fontsize=8
         )
+    return figure
+
+
+def captioned(pictures: Array, captions: Sequence[str], right: Sequence[bool]) -> Figure:
+    """Images [N, H, W, C] or clips [N, T, H, W, C], each with a caption of several words."""
+    wrapped = [textwrap.fill(caption, CHARACTERS_A_CAPTION_LINE) for caption in captions]
+    if pictures.ndim == CLIP_AXES:
+        return clips(pictures, wrapped, right)
+    rows = -(-len(pictures) // CAPTION_COLUMNS)
+    figure, axes = plt.subplots(rows, CAPTION_COLUMNS, figsize=(CAPTION_COLUMNS * 2.1, rows * 1.9), squeeze=False)
+    for axis in axes.flat[len(pictures) :]:
+        axis.set_axis_off()
+    for axis, picture, caption, good in zip(axes.flat, pictures, wrapped, right, strict=False):
+        _show(axis, picture)
+        axis.set_title(caption, color=RIGHT if good else WRONG, fontsize=7)
     return figure
 
 

@@ -15,13 +15,14 @@ SMALLEST_NORM = 1e-20  # what is smaller still, or nothing, is drawn here
 
 
 def curves(history: Sequence[dict[str, float]]) -> Figure:
-    """Loss and accuracy of both splits at each validation, over updates."""
-    metrics = [name for name in history[0] if f"val_{name}" in history[0]]
+    """Loss and accuracy of both splits at each validation, over updates; and what is validated alone, as BLEU is."""
+    metrics = [name.removeprefix("val_") for name in history[0] if name.startswith("val_")]
     figure, axes = plt.subplots(1, len(metrics), figsize=(3.6 * len(metrics), 2.7), squeeze=False)
     steps = [row["step"] for row in history]
     for axis, metric in zip(axes[0], sorted(metrics, key=lambda name: name != "loss"), strict=True):
         for name, label, colour in ((metric, "training", TRAIN), (f"val_{metric}", "validation", VALIDATION)):
-            axis.plot(steps, [row[name] for row in history], color=colour, label=label, marker="o", markersize=3)
+            if name in history[0]:
+                axis.plot(steps, [row[name] for row in history], color=colour, label=label, marker="o", markersize=3)
         axis.set(title=metric, xlabel="updates")
         if metric == "loss":
             axis.set_yscale("log")

@@ -125,7 +125,6 @@ def _from_states(
     parameters: Parameters, spec: ExampleSpec, recurrent: Layer, features: Tensor, steps: Tensor, answer: Layer
 ) -> Tensor:
     """Answers [B, S, K] of a second stack of layers, each of which begins with the state of one of the first."""
-    import keras
     from keras import ops
 
     if spec.padded:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline import figures
 from pipeline.blocks import VariantBlock
-from pipeline.dataset import Array, Dataset
+from pipeline.dataset import Dataset
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder, write_json
 from pipeline.places import (
@@ -26,7 +26,7 @@ from pipeline.places import (
 )
 from pipeline.progress import Bar
 from pipeline.runtime import Export
-from pipeline.scoring import answer_test, latencies_ms
+from pipeline.scoring import Answers, answer_test, latencies_ms
 
 DIGITS = 4
 
@@ -41,9 +41,10 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
     dataset = Dataset(places.dataset)
     answers = answer_test(export, dataset, bar.advance)
     outputs, targets = answers.outputs, answers.targets
-    metrics = score(export, outputs, targets, dataset, block)
+    more = () if answers.texts is None else (answers.texts,)
+    metrics = score(export, answers, dataset, block)
 
-    pictures = export.task.figures(outputs, targets, dataset.card, answers.shown)
+    pictures = export.task.figures(outputs, targets, dataset.card, answers.shown, *more)
     with whole_folder(places.reports / FIGURES_FOLDER) as folder:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():
@@ -59,7 +60,7 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
         if (places.exported / SAMPLES_FILE).is_file():
             shutil.copyfile(places.exported / SAMPLES_FILE, folder / SAMPLES_FILE)
     with whole_file(places.reports / PREDICTIONS_FILE) as aside:
-        pd.DataFrame(export.task.predictions(outputs, targets, dataset.card)).to_csv(
+        pd.DataFrame(export.task.predictions(outputs, targets, dataset.card, *more)).to_csv(
             aside, index=False, lineterminator="\n"
         )
     with whole_file(places.reports / STATISTICS_FILE) as aside, aside.open("wb") as file:
@@ -70,10 +71,15 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
     return metrics
 
 
-def score(export: Export, outputs: Array, targets: Array, dataset: Dataset, block: VariantBlock) -> dict[str, Any]:
-    """The content of metrics.json, rounded: `score` is the deciding metric, `ceiling` its best reachable value."""
+def score(export: Export, answers: Answers, dataset: Dataset, block: VariantBlock) -> dict[str, Any]:
+    """The content of metrics.json, rounded: `score` is the deciding metric, `ceiling` its best reachable value.
+
+    signatures: how others' programs computed the metrics, by their name.
+    """
     task, manifest = export.task, export.manifest
-    metrics = {name: round(value, DIGITS) for name, value in task.measure(outputs, targets, dataset.card).items()}
+    more = () if answers.texts is None else (answers.texts,)
+    measured = task.measure(answers.outputs, answers.targets, dataset.card, *more)
+    metrics = {name: round(value, DIGITS) for name, value in measured.items()}
     ceiling = dataset.card.ceilings.get(task.METRIC)
     found, higher = metrics[task.METRIC], task.METRIC not in task.LOWER_IS_BETTER
     reached = {name: known[task.METRIC] for name, known in dataset.card.references.items() if task.METRIC in known}
@@ -91,6 +97,7 @@ def score(export: Export, outputs: Array, targets: Array, dataset: Dataset, bloc
         "fingerprint": manifest.fingerprint,
         "test_split": dataset.card.split_hash("test"),
         **({"references": references} if references else {}),
+        **({"signatures": task.signatures()} if hasattr(task, "signatures") else {}),
         **metrics,
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.blocks import VariantBlock
 from pipeline.dataset import Array
+from pipeline.decoding.forced import read
 from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_folder, write_json
 from pipeline.fingerprint import read_record, write_record
@@ -16,7 +17,6 @@ from pipeline.network import network_outputs, open_network
 from pipeline.onnx_graph import write_graph
 from pipeline.places import GRADIENTS_FILE, SAMPLES_FILE, WEIGHTS_FILE, Places
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
-from pipeline.teacher_forcing import log_probabilities, reads_many
 from pipeline.views import ExampleSpec
 
 LARGEST_DIFFERENCE = 1e-4
@@ -52,6 +52,7 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
             description=dataset.card.as_description(),
             stored_shape=list(dataset.card.example_shape()),
             graphs={graph: f"{graph}.onnx" for graph in graphs},
+            longest_answer=dataset.card.splits["train"]["y"].shape[1] if dataset.card.answers else None,
         )
         write_json(folder / MANIFEST_FILE, manifest.model_dump())
         write_record(folder, record)
@@ -103,13 +104,13 @@ def _of_texts(exported: Export, model: Any, inputs: Array, previous: Array) -> f
     """
     largest = 0.0
     for size in BATCH_SIZES:
-        read, known = (np.resize(each, (size, *each.shape[1:])) for each in (inputs, previous))
-        shorter = read[:, : max(1, read.shape[1] - 1)] if model.inputs[0].shape[1] is None else read
-        for given, tokens in ((read, known), (shorter, known[:, : max(1, known.shape[1] - 1)])):
+        sources, known = (np.resize(each, (size, *each.shape[1:])) for each in (inputs, previous))
+        shorter = sources[:, : max(1, sources.shape[1] - 1)] if model.inputs[0].shape[1] is None else sources
+        for given, tokens in ((sources, known), (shorter, known[:, : max(1, known.shape[1] - 1)])):
             logits = np.asarray(model.predict_on_batch([given, tokens]), dtype=np.float64)
             expected = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-            for at_once in (tokens.shape[1], 1) if reads_many(exported) else (1,):
-                found = log_probabilities(exported, given, tokens, at_once)
+            for at_once in (None, 1):
+                found, _ = read(exported.translator.decoder, given, tokens, at_once)
                 scale = np.maximum(1, np.abs(expected))
                 largest = max(largest, _difference(found / scale, expected / scale))
     return largest

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from pipeline.places import GRADIENTS_FILE, HISTORY_FILE, SAMPLES_FILE, TRAIN_TI
 from pipeline.progress import say
 from pipeline.samples import Samples
 from pipeline.training import Listener, Training, fit, split_batches
+from pipeline.validation_texts import ValidationTexts
 
 
 class Tracker(Protocol):
@@ -58,10 +60,14 @@ def train(name: str, block: VariantBlock, places: Places, tracker: Tracker, bar:
     samples = None
     if hasattr(network.architecture, "writer"):
         samples = Samples(network.architecture.writer(block.network, network.spec, model), dataset, block.seed)
+    texts = None
+    if network.spec.asks == "a text":
+        graphs = partial(network.architecture.graphs, block.network, network.spec, model)
+        texts = ValidationTexts(graphs, dataset, network.view)
     first = _gradients("first weights", training, model, loss, validation)
     with checkpoint_of(record.fingerprint) as checkpoint:
         with tracker.training(record, dataset) as listeners:
-            fitted = fit(model, loss, training, batches, validation, [bar, *listeners], checkpoint, samples)
+            fitted = fit(model, loss, training, batches, validation, [bar, *listeners], checkpoint, samples, texts)
             gradients = first + _gradients("last weights", training, model, loss, validation)
             _write(places, record, model, fitted, batches, gradients)
         checkpoint.clear()

@@ -17,7 +17,10 @@ PACKAGE = Path(__file__).parents[1]
 # All tasks, though a model needs one: models that are loaded into the same process share the first one's package.
 SERVING_CODE = (
     "__init__.py",
+    "answered_texts.py",
+    "bleu.py",
     "dataset.py",
+    "decoding",
     "errors.py",
     "files.py",
     "forecasts.py",
@@ -31,6 +34,7 @@ SERVING_CODE = (
     "tasks",
 )
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
+SUBWORDS = "sentencepiece"  # needed as well where texts are divided into them
 EXPORT = "export"  # the artifact that holds it
 EVALUATION_TAG = "evaluation"
 LARGEST_EXAMPLE = 200_000  # numbers, which MLflow writes as text: a clip of 50 x 50 x 50 is 2.5 MB and takes 0.6 s
@@ -60,9 +64,16 @@ def log_model(run_id: str, export: Path, dataset: Path, evaluation: str) -> str:
                 signature=signature(opened),
                 input_example=input_example(opened, Dataset(dataset)),
                 tags={EVALUATION_TAG: evaluation},
-                pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+                pip_requirements=[f"{name}=={version(name)}" for name in requirements(opened)],
             )
     return str(logged.model_id)
+
+
+def requirements(export: Export) -> list[str]:
+    """The packages that answering a request needs."""
+    described = export.manifest.description
+    divided = described.subwords or (described.answers and described.answers.subwords)
+    return [*REQUIREMENTS, *([SUBWORDS] if divided else [])]
 
 
 def _known_model(run_id: str, evaluation: str) -> str | None:

@@ -12,7 +12,7 @@ from pipeline.runtime import Export, batch_slices
 
 
 class ServedExport(mlflow.pyfunc.PythonModel):
-    """Answers raw examples with labels and probabilities."""
+    """Answers raw examples: with labels and probabilities, values or texts, as its task says."""
 
     _skip_type_hint_validation = True  # what it reads is said by the signature it is logged with
 
