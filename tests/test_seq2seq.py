@@ -316,7 +316,7 @@ def test_only_a_text_can_be_asked_for(keras: Any, name: str) -> None:
 def test_small_networks_are_small_and_keep_their_form() -> None:
     for network in NETWORKS.values():
         small = network.parameters.model_copy(update={"units": [128, 512]}).small()
-        assert isinstance(small, DecoderParameters) and small.units == [6, 6] and small.embedding == 6
+        assert isinstance(small, DecoderParameters) and small.units == [8, 8] and small.embedding == 8
         assert (small.attention, small.input_feeding) == (
             network.parameters.attention,
             network.parameters.input_feeding,
