@@ -45,4 +45,4 @@ class DecoderParameters(BaseModel):
         return self.embedding if self.tied else self.units[-1]
 
     def small(self) -> Self:
-        return self.model_copy(update={"units": [min(units, 6) for units in self.units], "embedding": 6})
+        return self.model_copy(update={"units": [min(units, 8) for units in self.units], "embedding": 8})

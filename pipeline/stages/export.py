@@ -98,7 +98,10 @@ def check_export(
 
 
 def _of_texts(exported: Export, model: Any, inputs: Array, previous: Array) -> float:
-    """That of log-probabilities, of all tokens at once and, by the states, of one after the other."""
+    """That of log-probabilities, of all tokens at once and, by the states, of one after the other.
+
+    Of what is less likely than 1/e as a share of its log-probability, which has no more digits than others.
+    """
     largest = 0.0
     for size in BATCH_SIZES:
         sources, known = (np.resize(each, (size, *each.shape[1:])) for each in (inputs, previous))
@@ -108,7 +111,8 @@ def _of_texts(exported: Export, model: Any, inputs: Array, previous: Array) -> f
             expected = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
             for at_once in (None, 1):
                 found, _ = read(exported.translator.decoder, given, tokens, at_once)
-                largest = max(largest, _difference(found, expected))
+                scale = np.maximum(1, np.abs(expected))
+                largest = max(largest, _difference(found / scale, expected / scale))
     return largest
 
 
