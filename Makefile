@@ -71,7 +71,7 @@ test: lint ## style, types, walls between the modules, and the tests
 test-full: lint ## the same with the tests that train for minutes
 	@pytest -n $(TEST_JOBS) -m "full or not full"
 
-faults: $(INSTALLED) ## kill stages at fifty random moments and compare what comes of it (about 20 minutes)
+faults: $(INSTALLED) ## kill stages at fifty random moments and compare what comes of it (about 10 minutes)
 	@pytest -m faults -rA --tb=short
 
 .PHONY: lint

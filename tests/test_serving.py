@@ -254,6 +254,8 @@ FOREIGN = """
 import mlflow
 
 class Doubled(mlflow.pyfunc.PythonModel):
+    _skip_type_hint_validation = True
+
     def predict(self, context, model_input, params=None):
         return model_input * 2
 
