@@ -28,6 +28,7 @@ TRAINING_CODE = (
     "decoding",
     "files.py",
     "fingerprint.py",
+    "fused_adam.py",
     "gradients.py",
     "network.py",
     "places.py",
@@ -35,6 +36,7 @@ TRAINING_CODE = (
     "samples.py",
     "text",
     "training.py",
+    "updates.py",
     "validation_texts.py",
     "views",
 )

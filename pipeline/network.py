@@ -74,7 +74,7 @@ def prepare_backend(training: "Training", seed: int) -> None:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         try:
             tf.config.threading.set_intra_op_parallelism_threads(training.num_threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(training.num_threads)
         except RuntimeError:  # TensorFlow has already started in this process, with whatever it was given first
             pass
         if training.deterministic:

@@ -3,14 +3,12 @@
 Importing this file imports no Keras; fitting does.
 """
 
-import itertools
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.batches import Batch, Batches, ahead
+from pipeline.batches import Batches
 from pipeline.checkpoint import Checkpoint, Fitted
 from pipeline.dataset import Dataset
 from pipeline.network import reset_carried_state
@@ -20,8 +18,6 @@ from pipeline.views import View
 
 if TYPE_CHECKING:
     import keras
-
-    from pipeline.rounds import Rounds
 
 Optimizer = Literal["adam", "adagrad", "adadelta", "adamax", "nadam", "rmsprop", "sgd"]
 # What only some optimizers have: Keras' name for it, and which.
@@ -163,6 +159,7 @@ def fit(
     import keras
 
     from pipeline.rounds import Rounds
+    from pipeline.updates import fit_rounds
 
     per_round = training.validate_every or train.calls_per_epoch
     num_updates = training.steps or per_round * (training.epochs or 0)
@@ -182,41 +179,11 @@ def fit(
         for listener in listeners:
             listener.on_resume(fitted.history)
     if not rounds.over:  # one that was killed after its last round is
-        _fit_rounds(model, train, rounds)
+        fit_rounds(model, train, rounds)
     if training.keep == "best" and rounds.best_weights is not None:
         model.set_weights(rounds.best_weights)
     reset_carried_state(model)
     return fitted
-
-
-def _fit_rounds(model: "keras.Model", train: Batches, rounds: "Rounds") -> None:
-    """The rounds that are still to be made."""
-    done, per_round = len(rounds.fitted.history), rounds.updates_per_round
-    options: dict[str, Any] = {"callbacks": [rounds], "verbose": 0, "shuffle": False}
-    options |= {"initial_epoch": done, "epochs": rounds.num_rounds}
-    if whole := train.whole_round(per_round):
-        model.fit(*whole, batch_size=train.batch_size, **options)
-    else:
-        with ahead(train.endless(done * per_round)) as batches:
-            widths_differ = train.view.lengths(train.arrays) is not None
-            given = _of_any_width(batches, model) if widths_differ else batches
-            model.fit(given, steps_per_epoch=per_round, **options)
-
-
-def _of_any_width(batches: Iterator[Batch], model: "keras.Model") -> Any:
-    """The same for Keras, which on TensorFlow takes an axis that is alike in the first two batches for fixed."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return batches
-    import tensorflow as tf
-
-    first = next(batches)
-    inputs, targets = first
-    specs = tuple(tf.TensorSpec(each.shape, each.dtype) for each in model.inputs)
-    signature = (specs if isinstance(inputs, tuple) else specs[0], tf.TensorSpec([None] * targets.ndim, targets.dtype))
-    every = itertools.chain([first], batches)
-    return tf.data.Dataset.from_generator(lambda: every, output_signature=signature).prefetch(tf.data.AUTOTUNE)
 
 
 def _metrics(asks: str, model: "keras.Model") -> list[Any]:
@@ -259,4 +226,8 @@ def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimi
     config = {"learning_rate": rate, "clipvalue": training.clip_value, "global_clipnorm": training.clip_norm}
     given = {keras_name: getattr(training, name) for name, (keras_name, _) in OPTIMIZER_SETTINGS.items()}
     config |= {name: value for name, value in given.items() if value is not None}
+    if training.optimizer == "adam" and keras.backend.backend() == "tensorflow":
+        from pipeline.fused_adam import FusedAdam
+
+        return FusedAdam(**config)
     return keras.optimizers.get({"class_name": training.optimizer, "config": config})

@@ -48,10 +48,11 @@ def outputs(architecture: str, parameters: dict[str, Any], spec: dict[str, Any])
     free = [
         (given.shape[0] or NUM_EXAMPLES, *(axis or NUM_STEPS for axis in given.shape[1:])) for given in model.inputs
     ]
-    sizes = [spec["num_outputs"] if given.name == "previous" else spec["vocabulary_size"] for given in model.inputs]
     inputs = [
-        by_formula(shape) if given.dtype == "float32" else tokens_by_formula(shape, size)
-        for given, shape, size in zip(model.inputs, free, sizes, strict=True)
+        by_formula(shape)
+        if given.dtype == "float32"
+        else tokens_by_formula(shape, spec["num_outputs" if given.name == "previous" else "vocabulary_size"])
+        for given, shape in zip(model.inputs, free, strict=True)
     ]
     return np.asarray(model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0]))
 
