@@ -43,8 +43,8 @@ def made_up(folder: Path, **differs: Any) -> list[Compared]:
         reports = folder / name
         (reports / "figures").mkdir(parents=True)
         steps = [1] if shape == "one_to_one" else [1, 2, 3]
-        rows = "".join(f"0,{step},answer,{step / 4},{step / 5}\n" for step in steps)
-        (reports / "predictions.csv").write_text("example,step,value,actual,predicted\n" + rows)
+        rows = "".join(f"0,{step},answer,{step / 4},{step / 5},{4 - step},{step % 2}\n" for step in steps)
+        (reports / "predictions.csv").write_text("example,step,value,actual,predicted,source_tokens,exact\n" + rows)
         history = "".join(f"{n},{10 * n},{1 / n},{1 / n + place}\n" for n in (1, 2, 3))
         (reports / "history.csv").write_text("epoch,step,loss,val_loss\n" + history)
         gradients = [
@@ -135,6 +135,17 @@ def test_no_score_lies_outside_the_figure(metric: str, tmp_path: Path) -> None:
         assert lowest <= far[0].metrics["score"] <= highest
 
 
+def test_exact_answers_are_shares_of_equally_many_texts_the_shortest_first(tmp_path: Path) -> None:
+    compared = made_up(tmp_path)
+    rows = "".join(f"{length},{int(length < 9)}\n" for length in range(16, 0, -1))
+    (compared[0].folder / "predictions.csv").write_text("source_tokens,exact\n" + rows)
+    (axis,) = drawn("by_length", compared).axes
+    first, second, _ = axis.lines
+    assert list(first.get_xdata()) == [1.5, 3.5, 5.5, 7.5, 9.5, 11.5, 13.5, 15.5]
+    assert list(first.get_ydata()) == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert list(second.get_xdata()) == [1, 2, 3] and list(second.get_ydata()) == [1, 0, 1]
+
+
 def test_mappings_show_the_numbers_of_the_first_example(tmp_path: Path) -> None:
     figure = drawn("mappings", made_up(tmp_path))
     assert len(figure.axes) == 3
@@ -208,6 +219,7 @@ OF_LAGS = {"parameter": "lag", "lines": {"usual": ["recall_10_lstm"]}}
             OF_LAGS | {"parameter": "lags"},
             "parameters.parameter: dataset recall_10 of recall_10_lstm has no 'lags'; did you mean 'lag'?",
         ),
+        ("by_length", "line_adam", {}, "variants: view of line_adam is 'sequence_to_value'; allowed: 'text_to_text'"),
         (
             "score_by",
             "many_to_one_lstm",
