@@ -1,11 +1,13 @@
 """BLEU after each round of a training: by the network as it is, the same as its export, and the same after a kill."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from jax_process import run_on_jax
 from test_checkpoint import Killed, Killer
 
 from pipeline.bleu import bleu_counts, bleu_of
@@ -84,6 +86,27 @@ def train(dataset: Dataset, killer: Killer, checkpoint: Checkpoint | None) -> Fi
     batches = [split_batches(dataset, split, VIEW, training, 3) for split in ("train", "validation")]
     texts = ValidationTexts(partial(seq2seq.graphs, parameters, spec, model), dataset, VIEW)
     return fit(model, seq2seq.loss(spec), training, *batches, [killer], checkpoint, None, texts)
+
+
+def rows_of(dataset: Dataset) -> list[dict[str, float]]:
+    """What a training without dropout and order by chance says after each round."""
+    training = Training(learning_rate=0.02, batch_size=64, epochs=3)
+    prepare_backend(training, 3)
+    parameters, spec, model = network(dataset, "scaled")
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+    batches = [split_batches(dataset, split, VIEW, training, 3) for split in ("train", "validation")]
+    texts = ValidationTexts(partial(seq2seq.graphs, parameters, spec, model), dataset, VIEW)
+    return fit(model, seq2seq.loss(spec), training, *batches, [Killer()], None, None, texts).history
+
+
+@pytest.mark.full
+def test_jax_answers_what_tensorflow_answers(keras: Any, dataset: Dataset) -> None:
+    there = f"t.Dataset(t.Path({str(dataset.folder)!r}))"
+    code = f"import json, test_validation_texts as t; print(json.dumps(t.rows_of({there})))"
+    expected = rows_of(dataset)
+    for row, other in zip(json.loads(run_on_jax(code)), expected, strict=True):
+        assert row == pytest.approx(other, abs=1e-3)
 
 
 @pytest.mark.slow
