@@ -204,6 +204,25 @@ def test_gradients_of_our_loop_are_the_slopes_of_its_outputs(keras: Any, cell: s
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_a_graph_for_any_number_of_steps_leaves_the_gradient_elsewhere_as_it_is(keras: Any, cell: str) -> None:
+    import tensorflow as tf
+
+    layer = kinds(cell)[0](UNITS, return_sequences=True)
+    layer.build((None, None, FEATURES))
+    weights = [weight.value for weight in layer.trainable_weights]
+
+    def gradient(inputs: Any) -> Any:
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer(inputs) ** 2)
+        return tape.gradient(total, weights)
+
+    inputs = tf.constant(np.random.default_rng(6).normal(size=(3, 6, FEATURES)), tf.float32)
+    expected = tf.function(gradient, input_signature=[tf.TensorSpec((None, None, FEATURES))])(inputs)
+    for found, other in zip(gradient(inputs), expected, strict=True):
+        np.testing.assert_allclose(found, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_weights_have_the_names_and_shapes_of_keras(keras: Any, cell: str) -> None:
     found = []
     for kind in kinds(cell):

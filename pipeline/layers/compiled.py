@@ -13,6 +13,15 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return traced(function, jit_compile=True)
 
 
+def compiled_way(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same of one way, forward or back, of what has its gradient by hand: nothing else looks for one inside it.
+
+    TensorFlow would, where such a function holds a loop, was compiled for any number of steps, and is called eagerly.
+    """
+    graph = compiled(function)
+    return lambda *given: graph(*(keras.ops.stop_gradient(each) for each in given))
+
+
 def traced(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """`function` as one graph on TensorFlow, for what no training step holds."""
     if keras.backend.backend() != "tensorflow":

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pipeline.layers.compiled import compiled
+from pipeline.layers.compiled import compiled, compiled_way
 from pipeline.layers.recurrent_loop import as_tuple, before, loop
 
 Tensor = Any
@@ -120,13 +120,13 @@ def negative_log_likelihood(scores: Tensor, labels: Tensor) -> Tensor:
     The forward algorithm in log space. What a step adds to log Z and what the labels score there are subtracted step
     by step, as over 10,000 of them both sums are large and their difference is not.
     """
-    return compiled(_likelihood)(ops.moveaxis(scores, 1, 0), ops.moveaxis(score_of(scores, labels), 1, 0))
+    return _likelihood(ops.moveaxis(scores, 1, 0), ops.moveaxis(score_of(scores, labels), 1, 0))
 
 
 def log_partition(scores: Tensor) -> Tensor:
     """The logarithm [B] of the sum over all sequences of labels of exp of their score."""
     by_step = ops.moveaxis(scores, 1, 0)
-    return compiled(_likelihood)(by_step, ops.zeros_like(by_step[:, :, 0, 0]))
+    return _likelihood(by_step, ops.zeros_like(by_step[:, :, 0, 0]))
 
 
 def score_of(scores: Tensor, labels: Tensor) -> Tensor:
@@ -144,12 +144,12 @@ def _likelihood(scores: Tensor, chosen: Tensor) -> Any:
 
     The gradient of log Z is the probability of each pair, found by the backward algorithm.
     """
-    reached, added = _forward(scores)
+    reached, added = compiled_way(_forward)(scores)
     result = ops.sum(added - chosen, axis=0)
 
     def gradient(*upstream: Any) -> tuple[Tensor, Tensor]:
         (above,) = as_tuple(upstream)
-        pairs = _pair_probabilities(scores, reached)
+        pairs = compiled_way(_pair_probabilities)(scores, reached)
         return pairs * above[None, :, None, None], -above[None] * ops.ones_like(chosen)
 
     return result, gradient

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from pipeline.layers.compiled import compiled_way
 from pipeline.layers.recurrent_loop import Core, as_tuple, before, dropped, loop, outer, run, suits
 
 Tensor = Any
@@ -40,11 +41,11 @@ def gru_core(masked: bool) -> Core:
 
     @ops.custom_gradient
     def core(projected: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, *mask: Tensor) -> Any:
-        hiddens, gates, inner = _forward(projected, recurrent, bias, hidden, *mask)
+        hiddens, gates, inner = compiled_way(_forward)(projected, recurrent, bias, hidden, *mask)
 
         def gradient(*upstream: Any) -> tuple[Tensor, ...]:
             (above,) = as_tuple(upstream)
-            found = _backward(above, hiddens, gates, inner, recurrent, hidden, *mask)
+            found = compiled_way(_backward)(above, hiddens, gates, inner, recurrent, hidden, *mask)
             return (*found, *(ops.zeros_like(each) for each in mask))
 
         return (hiddens,), gradient

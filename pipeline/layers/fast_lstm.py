@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from pipeline.layers.compiled import compiled_way
 from pipeline.layers.recurrent_loop import Core, as_tuple, before, dropped, loop, outer, run, suits
 
 Tensor = Any
@@ -41,11 +42,11 @@ def lstm_core(masked: bool) -> Core:
 
     @ops.custom_gradient
     def core(projected: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, cell: Tensor, *mask: Tensor) -> Any:
-        hiddens, cells, gates = _forward(projected, recurrent, bias, hidden, cell, *mask)
+        hiddens, cells, gates = compiled_way(_forward)(projected, recurrent, bias, hidden, cell, *mask)
 
         def gradient(*upstream: Any) -> tuple[Tensor, ...]:
             above = as_tuple(upstream)
-            found = _backward(*above, hiddens, cells, gates, recurrent, hidden, cell, *mask)
+            found = compiled_way(_backward)(*above, hiddens, cells, gates, recurrent, hidden, cell, *mask)
             return (*found, *(ops.zeros_like(each) for each in mask))
 
         return (hiddens, cells[-1]), gradient

@@ -13,8 +13,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from pipeline.layers.compiled import compiled
-
 Tensor = Any
 Core = Callable[..., tuple[Tensor, ...]]
 MOST_UNROLLED = 16
@@ -54,7 +52,7 @@ def run(
     projected = ops.reshape(ops.matmul(flat, layer.cell.kernel), (steps, batch, layer.cell.kernel.shape[-1]))
     # A loop keeps the shape of what it carries: the states' batch is as known, or unknown, as that of the sequences.
     state = [ops.reshape(each, (batch, each.shape[-1])) for each in state]
-    hidden, *last = compiled(core)(projected, *weights, *state, *given[1:])
+    hidden, *last = core(projected, *weights, *state, *given[1:])
     states = [hidden[-1], *last]
     if mask is not None:  # until its first step that counts, a sequence answers with zeros, not its initial state
         answers = given[1] if layer.zero_output_for_mask else ops.cast(ops.cumsum(given[1], axis=0) > 0, hidden.dtype)
