@@ -24,7 +24,7 @@ SOURCE_WORDS, ANSWER_WORDS = 10_000, 8_000
 NUM_SENTENCES, QUICK_SENTENCES = 1_000, 30
 SHORTEST, MEAN_LENGTH, SPREAD = 4, 12, 4.2  # tokens of a German sentence of Multi30k, about
 TOGETHER = 64
-NUM_THREADS = 2
+NUM_THREADS = 2  # of the peers
 ROUNDS, QUICK_ROUNDS = 2, 1
 WARM_UP = 20  # sentences: builds graphs, finds the shapes there are
 LOGITS_SPREAD = 3.0
@@ -151,7 +151,7 @@ def ours(size: Size) -> Any:
     for weight in model.weights:
         weight.assign(given[_name_of(weight.path, size)])
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = NUM_THREADS, 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # as every export is opened
     sessions = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, graph in seq2seq.graphs(parameters, spec, model).items():
