@@ -46,6 +46,21 @@ def register(project: Project, folder: Path) -> str:
     return uri
 
 
+def register_export(name: str, folder: Path, store: Path) -> str:
+    """Make an export the champion of the dataset of its name in the session's store; returns the store's address."""
+    from pipeline.tracking.model import log_model
+    from pipeline.tracking.store import connect
+
+    client, experiment = connect()
+    run = client.create_run(experiment, run_name=f"{name}-00000000")
+    model = log_model(run.info.run_id, folder / "models" / name / "export", folder / "data" / name, "once")
+    client.create_registered_model(name)
+    version = client.create_model_version(name, f"models:/{model}", run.info.run_id)
+    client.set_registered_model_alias(name, "champion", version.version)
+    (store / "sitecustomize.py").write_text(BLOCKER)
+    return os.environ["MLFLOW_TRACKING_URI"]
+
+
 @contextmanager
 def tracking(uri: str):
     """MLflow in this process, which other tests use as well, looks at another store for a while.

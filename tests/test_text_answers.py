@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from exported import write_word_export
 from project import ROOT, Project
-from served import BLOCKER, Server, mlflow_serving, own_mlflow, serving
+from served import Server, mlflow_serving, own_mlflow, register_export, serving
 
 from pipeline.dataset import Dataset, Description, save_dataset
 from pipeline.predict import predict
@@ -88,18 +87,7 @@ def test_of_a_text_that_is_longer_than_those_of_training_the_user_is_told(answer
 
 @pytest.fixture(scope="module")
 def uri(folder: Path, store: Path) -> str:
-    """The session's store, in which the variant's model is registered as the dataset's champion."""
-    from pipeline.tracking.model import log_model
-    from pipeline.tracking.store import connect
-
-    client, experiment = connect()
-    run = client.create_run(experiment, run_name=f"{NAME}-00000000")
-    model = log_model(run.info.run_id, folder / "models" / NAME / "export", folder / "data" / NAME, "once")
-    client.create_registered_model(NAME)
-    version = client.create_model_version(NAME, f"models:/{model}", run.info.run_id)
-    client.set_registered_model_alias(NAME, "champion", version.version)
-    (store / "sitecustomize.py").write_text(BLOCKER)
-    return os.environ["MLFLOW_TRACKING_URI"]
+    return register_export(NAME, folder, store)
 
 
 @pytest.fixture(scope="module")

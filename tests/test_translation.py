@@ -15,7 +15,7 @@ import pytest
 from exported import SURENESS, write_word_by_word_export, write_word_export
 from found import ROOT
 from project import Project
-from served import BLOCKER, Server, mlflow_serving, own_mlflow, serving
+from served import Server, mlflow_serving, own_mlflow, register_export, serving
 
 from pipeline import translate as module
 from pipeline.answered_texts import AnsweredTexts, by_length, exact, shown_first
@@ -394,18 +394,7 @@ def test_the_lines_of_a_file_are_counted_and_none_is_lost(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def uri(folder: Path, store: Path) -> str:
-    """The session's store, in which the variant's model is registered as the dataset's champion."""
-    from pipeline.tracking.model import log_model
-    from pipeline.tracking.store import connect
-
-    client, experiment = connect()
-    run = client.create_run(experiment, run_name=f"{NAME}-00000000")
-    model = log_model(run.info.run_id, folder / "models" / NAME / "export", folder / "data" / NAME, "once")
-    client.create_registered_model(NAME)
-    version = client.create_model_version(NAME, f"models:/{model}", run.info.run_id)
-    client.set_registered_model_alias(NAME, "champion", version.version)
-    (store / "sitecustomize.py").write_text(BLOCKER)
-    return os.environ["MLFLOW_TRACKING_URI"]
+    return register_export(NAME, folder, store)
 
 
 @pytest.fixture(scope="module")
