@@ -222,6 +222,24 @@ def test_a_graph_for_any_number_of_steps_leaves_the_gradient_elsewhere_as_it_is(
         np.testing.assert_allclose(found, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_states_of_a_known_batch_begin_sequences_of_an_unknown_one(keras: Any, cell: str, masked: bool) -> None:
+    import tensorflow as tf
+
+    layer = kinds(cell)[0](UNITS, return_sequences=True)
+    layer.build((None, None, FEATURES))
+    inputs = tf.constant(np.random.default_rng(7).normal(size=(1, 20, FEATURES)), tf.float32)
+    states = [tf.ones((1, UNITS))] * (2 if cell == "lstm" else 1)
+
+    def outputs(given: Any) -> Any:
+        mask = tf.reduce_any(given > -1, axis=-1) if masked else None
+        return layer(given, initial_state=states, mask=mask)
+
+    free = tf.function(outputs, input_signature=[tf.TensorSpec((None, None, FEATURES))])
+    np.testing.assert_allclose(free(inputs), outputs(inputs), atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_weights_have_the_names_and_shapes_of_keras(keras: Any, cell: str) -> None:
     found = []

@@ -48,10 +48,12 @@ def run(
     if layer.go_backwards:
         given = [ops.flip(each, axis=0) for each in given]
     steps, batch = ops.shape(given[0])[:2]
+    batch = next((each.shape[0] for each in state if each.shape[0] is not None), batch)
     flat = ops.reshape(given[0], (steps * batch, sequences.shape[-1]))
     projected = ops.reshape(ops.matmul(flat, layer.cell.kernel), (steps, batch, layer.cell.kernel.shape[-1]))
-    # A loop keeps the shape of what it carries: the states' batch is as known, or unknown, as that of the sequences.
+    # A loop keeps the shape of what it carries: the batch of states, sequences and mask is known, or unknown, alike.
     state = [ops.reshape(each, (batch, each.shape[-1])) for each in state]
+    given[1:] = [ops.reshape(each, (steps, batch, 1)) for each in given[1:]]
     hidden, *last = core(projected, *weights, *state, *given[1:])
     states = [hidden[-1], *last]
     if mask is not None:  # until its first step that counts, a sequence answers with zeros, not its initial state
