@@ -21,11 +21,13 @@ COMPARISONS = (
     "recurrent",
     "forecasting",
     "texts",
+    "images",
     "tagging",
     "decoding",
     "memory",
     "language",
     "translation",
+    "video",
     "startup",
     "serving",
 )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.places import read_evaluation, read_history
+from pipeline.files import read_json
+from pipeline.places import DERIVE_TIMING_FILE, read_evaluation, read_history
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Compared(Blocks):
     def history(self) -> list[dict[str, float]]:
         """The rows of its training history."""
         return read_history(self.folder)
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """What was measured of its training, of its answering, and of the making of its dataset, if that is derived."""
+        path = self.folder.parent / "data" / self.variant["dataset"] / DERIVE_TIMING_FILE
+        return read_evaluation(self.folder)[1] | (read_json(path) if path.is_file() else {})
 
 
 def blocks_of(name: str, params: dict[str, dict[str, Any]]) -> Blocks:

@@ -18,9 +18,10 @@ from pipeline.files import read_model, sha256, whole_folder, write_json
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
-Layout = Literal["arrival_times", "images", "symbols", "sequences", "texts"]
+Layout = Literal["arrival_times", "clips", "images", "symbols", "sequences", "texts"]
 Tokenizer = Literal["words", "characters", "spaces", "subwords"]
 PADDING, UNKNOWN = "<pad>", "<unk>"  # how the vocabulary of texts begins
+BACKGROUND_CLASS = "background"  # what frames of videos show in which nothing happens; its label is 0
 START, END = "<s>", "</s>"  # what follows in that of texts which are answered
 SPLITS = ("train", "validation", "test")
 CARD_FILE = "card.json"
@@ -50,12 +51,33 @@ class TextAnswers(BaseModel):
     subwords: str | None = None
 
 
+class Windows(BaseModel):
+    """What the steps of a sequence were computed from: so many frames of a video each, one `stride` after the other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    frames: int
+    stride: int
+
+
+class Segmentation(BaseModel):
+    """How scores of frames become segments: averaged over `smoothing` frames, where they reach the `threshold` for
+    `shortest` frames at least."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    smoothing: int
+    threshold: float
+    shortest: int
+
+
 class Description(BaseModel):
     """What the examples are, as far as their source knows it.
 
     layout: how the array `x` is to be read:
         `arrival_times` [N, H, W] or [N, H, W, C] unsigned, the frame from which on a pixel is 1 (`num_steps` frames),
         and, with an array `departure` of the same shape, that from which on it is 0 again;
+        `clips` [N, T, H, W, C] uint8; with `y` [N, T], each frame has a label, 0 where nothing happens;
         `images` [N, H, W] or [N, H, W, C] uint8;
         `symbols` [N, T] unsigned indices into `vocabulary`, each to be predicted from those before it, or, with `y`,
         to be labelled as a whole;
@@ -67,17 +89,21 @@ class Description(BaseModel):
         in UTF-8, 0 after their end: what answers are compared with.
     subwords: where the tokenizer is `subwords`, the model that divides texts into them, in base64. lowercase: whether
         texts are lower-cased before they are divided, and those that are asked for, too.
-    output_steps: at how many steps a sequence is answered; None for as many as it has. first_answer: the step from
-        which on an answer is asked for; of symbols that is the next one. scaling: how to bring features and values to
-        mean 0 and spread 1; None where they are so already, or are to stay as they are.
+    output_steps: at how many steps a sequence is answered; None for as many as it has. Of clips, at each frame.
+        first_answer: the step from which on an answer is asked for; of symbols that is the next one. scaling: how to
+        bring features and values to mean 0 and spread 1; None where they are so already, or are to stay as they are.
     season: after how many steps the outputs are much the same again; None where nobody said so. naive_errors: of
         forecasts, how far each output moves from one step to the next in the training split: the unit of `mase`.
+    windows: of features of windows of videos: `y` [N, T] then holds the label of each frame, 0 where nothing happens.
+    segmentation: what was chosen for an export; none in a dataset.
     later_steps_answer: whether a later step shows what is asked at an earlier one (a series that is foretold at each
         of its steps), so that nobody may read ahead.
     ceilings: the best reachable value of each metric on the test split, computed from how the examples were drawn: of
         these very examples, or, where an answer can only be guessed, the expected one, which a lucky guesser passes
         by a little; empty where nobody knows it (imported data).
     references: what simpler readers reach on the test split: their metrics, by their name.
+    resized: whether images of any size were brought to the stored one, as `pipeline.pictures.read_picture` does it; so
+        are those that a user gives as files.
     disjoint: whether no example of one split may occur in another.
     """
 
@@ -99,11 +125,14 @@ class Description(BaseModel):
     first_answer: int = 0
     season: int | None = None
     naive_errors: list[float] = []
+    windows: Windows | None = None
+    segmentation: Segmentation | None = None
     later_steps_answer: bool = False
     padded: bool = False
     scaling: Scaling | None = None
     ceilings: dict[str, float] = {}
     references: dict[str, dict[str, float]] = {}
+    resized: bool = False
     disjoint: bool = True
 
 

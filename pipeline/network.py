@@ -19,6 +19,7 @@ from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError
 from pipeline.plugins import load_plugin
 from pipeline.views import ExampleSpec, View, open_view
+from pipeline.views.pictures import channels_of
 
 if TYPE_CHECKING:
     import keras
@@ -101,6 +102,8 @@ def network_spec(view: View, dataset: Dataset, training: "Training") -> ExampleS
     card = dataset.card
     spec = view.spec(card, card.example_shape())
     spec = replace(spec, classes=tuple(card.classes or ()), vectors=dataset.vectors())
+    if view.layout in ("images", "clips"):
+        spec = replace(spec, channels=channels_of(dataset.split("train")["x"]))
     if training.truncate_steps is None:
         return spec
     num_examples = {split: card.num_examples(split) for split in ("train", "validation")}

@@ -19,6 +19,7 @@ PREDICTIONS_FILE = "predictions.csv"
 STATISTICS_FILE = "statistics.npy"
 TRAIN_TIMING_FILE = "train_timing.json"
 INFERENCE_TIMING_FILE = "inference_timing.json"
+DERIVE_TIMING_FILE = "derive_timing.json"  # of a dataset, beside what was found in it
 FIGURES_FOLDER = "figures"
 # Made in some trainings, and handed on: gradients if that is asked for, samples by networks that write.
 GRADIENTS_FILE = "gradients.csv"

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError, choices
 from pipeline.formats.arrays import UNREADABLE, read_members
+from pipeline.pictures import read_picture
 from pipeline.plugins import NAME
 from pipeline.runtime import Export
 from pipeline.tables.given import read_steps
@@ -117,16 +118,12 @@ def _npz(path: Path, export: Export) -> NamedExamples:
 
 
 def _picture(path: Path, export: Export) -> NamedExamples:
-    from PIL import Image
-
     if export.view.layout != "images":
         raise UserError(f"{path}: a picture; {export.manifest.variant} reads {export.view.layout}: allowed: .npy, .npz")
     shape = export.manifest.stored_shape
-    try:
-        with Image.open(path) as picture:
-            array = np.asarray(picture.convert("L" if len(shape) == 2 or shape[2] == 1 else "RGB"))
-    except (*UNREADABLE, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable picture: {error}") from None
+    channels = 1 if len(shape) == 2 else shape[2]
+    size = (shape[0], shape[1]) if export.manifest.description.resized else None
+    array = read_picture(path, channels, size)
     yield path.name, array.reshape(shape) if array.size == np.prod(shape) else array
 
 

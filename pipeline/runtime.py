@@ -1,7 +1,8 @@
 """Open an export and run it with ONNX Runtime: what is scored, what `predict` answers with and what MLflow serves.
 
 An export is a folder: one `.onnx` file per graph and `export.json`. A graph `step` is run step by step, or on all steps
-at once where it reads many, its state starting at zero for each sequence; the graph `model` answers at once. Scores of
+at once where it reads many, its state starting at zero for each sequence; the graph `model` answers at once, and may
+give, as `features`, what its answer is made of. Scores of
 pairs of labels (an output `pair_scores`) are decoded here, so whoever runs an export is given labels; and the graphs
 `encoder` and `decoder` write here, so that whoever runs them is given the tokens of texts.
 
@@ -31,6 +32,7 @@ from pipeline.viterbi import best_answers
 
 MANIFEST_FILE = "export.json"
 NEXT = "next_"
+FEATURES = "features"  # an output of some graphs `model`, beside their answer
 BATCH_SIZE = 64
 
 
@@ -116,8 +118,18 @@ class Export:
         return self._run_steps(inputs) if "step" in self.manifest.graphs else self._run_model(inputs)
 
     @property
+    def has_features(self) -> bool:
+        """Whether it also gives what its answers are made of."""
+        return "model" in self.manifest.graphs and FEATURES in _output_names(self.session("model"))
+
+    def features(self, inputs: Array) -> Array:
+        """What the answers to inputs [N, ...] are made of, of an export that has it: [N, F], or [N, T, F]."""
+        session = self.session("model")
+        return np.asarray(session.run([FEATURES], {session.get_inputs()[0].name: inputs})[0])
+
+    @property
     def _scores_pairs(self) -> bool:
-        return "model" in self.manifest.graphs and self.session("model").get_outputs()[0].name == PAIR_SCORES
+        return "model" in self.manifest.graphs and PAIR_SCORES in _output_names(self.session("model"))
 
     def run_batches(
         self,
@@ -136,6 +148,10 @@ class Export:
             advance(len(outputs[-1]))
         found = as_rows([text for texts in outputs for text in texts]) if self.writes else np.concatenate(outputs)
         return found if order is None else found[np.argsort(order)]
+
+    def described(self, card: Description) -> Description:
+        """What a dataset's card says, with what was chosen for this export."""
+        return card.model_copy(update={"segmentation": self.manifest.description.segmentation})
 
     def accept(self, raw: Array) -> Array:
         """Inputs from an array as a user gives it; a `UserError` says what does not fit."""
@@ -168,7 +184,8 @@ class Export:
 
     def _run_model(self, inputs: Array) -> Array:
         session = self.session("model")
-        return np.asarray(session.run(None, {session.get_inputs()[0].name: inputs})[0])
+        answer = next(name for name in _output_names(session) if name != FEATURES)
+        return np.asarray(session.run([answer], {session.get_inputs()[0].name: inputs})[0])
 
     def _run_steps(self, inputs: Array) -> Array:
         """Outputs at all steps, or after the last where one is asked for; a step graph may read many steps at once."""
@@ -184,6 +201,10 @@ class Export:
             outputs.append(next(iter(results.values())))
         found = outputs[0] if at_once else np.stack(outputs, axis=1)
         return found if "each step" in self.view.asks else found[:, -1]
+
+
+def _output_names(session: onnxruntime.InferenceSession) -> list[str]:
+    return [output.name for output in session.get_outputs()]
 
 
 def megabytes(folder: Path) -> float:

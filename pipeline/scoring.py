@@ -45,8 +45,7 @@ def answer_test(export: Export, dataset: Dataset, advance: Callable[[int], Any])
     outputs = export.run_batches(card.num_examples("test"), inputs, advance)
     if not np.isfinite(outputs).all():
         raise StageFailure(f"{export.folder}: the export answers NaN or infinity for some test examples")
-    found, asked = (view.in_units(values, arrays["x"], card) for values in (outputs, view.targets(arrays, card)))
-    return Answers(found, asked, inputs, shown)
+    return Answers(view.in_units(outputs, arrays["x"], card), view.references(arrays, card), inputs, shown)
 
 
 def _answer_with_texts(export: Export, dataset: Dataset, advance: Callable[[int], Any]) -> Answers:

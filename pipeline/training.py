@@ -37,8 +37,9 @@ class Training(BaseModel):
     early_stopping: stop after so many validations without a better loss. keep: weights of the `best` validation loss or
     the `last`. bucket: where examples differ in length, similar ones come together in a batch; they are looked for in
     so many batches at a time, and the batches then come in an order by chance. truncate_steps: for stateful networks,
-    how many time steps one update sees. steps_per_execution: updates per compiled call. num_threads: of the arithmetic;
-    fixed, because the order of additions depends on it.
+    how many time steps one update sees. steps_per_execution: updates from one report of progress to the next; where
+    Keras itself makes them, one compiled call. num_threads: of the arithmetic; fixed, because the order of additions
+    depends on it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,7 +117,7 @@ class Listener(Protocol):
         """Before the first update of a training that goes on from a checkpoint: the rows of the rounds before."""
 
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
-        """After each compiled call."""
+        """After each `steps_per_execution` updates."""
 
     def on_round(self, row: dict[str, float]) -> None:
         """After each validation: `epoch`, `step`, `loss`, `val_loss`, metrics and `learning_rate`."""

@@ -49,6 +49,24 @@ def write_echo_export(folder: Path, name: str, dataset: Dataset, first: int) -> 
     write_export(folder, dataset.card, shapes, nodes, constants, variant=name, fingerprint="0" * 64, **made)
 
 
+def write_features_export(folder: Path, name: str, dataset: Dataset, each_frame: bool) -> None:
+    """An export of clips whose features are the lightest, darkest and mean value of each frame, or of a clip.
+
+    What it answers, as if there were a class for each, is the mean of the frames.
+    """
+    kinds = ("ReduceMax", "ReduceMin", "ReduceMean")
+    constants = {"places": np.array([2, 3, 4] if each_frame else [1, 2, 3, 4]), "frames": np.array([1]), "last": [-1]}
+    nodes = [helper.make_node(kind, ["clip", "places"], [kind], keepdims=0) for kind in kinds]
+    nodes += [helper.make_node("Unsqueeze", [kind, "last"], [f"{kind}_column"]) for kind in kinds]
+    nodes.append(helper.make_node("Concat", [f"{kind}_column" for kind in kinds], ["features"], axis=-1))
+    mean = helper.make_node("ReduceMean", ["features", "frames"], ["probability"], keepdims=0)
+    nodes.append(mean if each_frame else helper.make_node("Identity", ["features"], ["probability"]))
+    shapes: dict[str, list[int | None]] = {"clip": [None] * 5, "features": [None] * (3 if each_frame else 2)}
+    made = {"view": "clips", "task": "classification", "model": "conv3d", "num_parameters": 0}
+    shapes["probability"] = [None, len(kinds)]
+    write_export(folder, dataset.card, shapes, nodes, constants, variant=name, fingerprint="0" * 64, **made)
+
+
 def write_word_export(folder: Path, name: str, dataset: Dataset, word: str) -> None:
     """An export that answers the second of two labels for texts that hold `word`, as surely as can be."""
     constants = {"word": np.int32((dataset.card.vocabulary or []).index(word)), "axis": np.array([1])}
@@ -168,11 +186,12 @@ def write_export(
     reads: int = TensorProto.FLOAT,
     **made: Any,
 ) -> None:
-    """A graph from the first of `shapes` to the second, as the project's exports are, and its manifest."""
-    types = zip(shapes.items(), (reads, TensorProto.FLOAT), strict=True)
-    given, answer = (helper.make_tensor_value_info(key, type_, shape) for (key, shape), type_ in types)
+    """A graph from the first of `shapes` to the others, as the project's exports are, and its manifest."""
+    types = (reads, *[TensorProto.FLOAT] * (len(shapes) - 1))
+    values = zip(shapes.items(), types, strict=True)
+    given, *answers = (helper.make_tensor_value_info(key, type_, shape) for (key, shape), type_ in values)
     folder.mkdir(parents=True, exist_ok=True)
-    _save_graph(folder / "model.onnx", nodes, [given], [answer], constants)
+    _save_graph(folder / "model.onnx", nodes, [given], answers, constants)
     manifest = Manifest(
         **made,
         dataset=card.name,

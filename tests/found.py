@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
-from exported import write_echo_export
+from exported import write_echo_export, write_features_export
 from pydantic import BaseModel
 
 from pipeline.blocks import VariantBlock
@@ -60,8 +60,12 @@ def few_examples(name: str, published: bool) -> Dataset:
         else:
             beginning = folder.parent / f"{name}-export"
             place = list(PARAMS["derived"]).index(name)  # no two members of an ensemble answer alike
-            write_echo_export(beginning, start.partition("/")[0], Dataset(origin), first=place)
-        derive(name, method, derived.parameters, origin, beginning, folder)
+            variant = start.partition("/")[0]
+            if derived.method == "features":
+                write_features_export(beginning, variant, Dataset(origin), derived.parameters.window is None)
+            else:
+                write_echo_export(beginning, variant, Dataset(origin), first=place)
+        derive(name, method, derived.parameters, origin, beginning, folder, folder.parent / f"{name}-reports")
     return Dataset(folder)
 
 

@@ -158,6 +158,30 @@ def test_mappings_show_the_numbers_of_the_first_example(tmp_path: Path) -> None:
     assert boxes[2] >= 3 + 6 + 3  # read three, then answer three; remembered all along
 
 
+def test_costs_are_a_row_a_variant_with_its_own_ceiling_and_the_features_apart(tmp_path: Path) -> None:
+    compared = made_up(tmp_path, metric="accuracy", fingerprint="same", references={"a single frame": {"mse": 1}})
+    compared[0].metrics["references"] = {"a single frame": 0.02}
+    for place, one in enumerate(compared):
+        (one.folder / "metrics.json").write_text(json.dumps(one.metrics))
+        timing = {"train_seconds": 10.0 * (place + 1), "peak_megabytes": 900, "fingerprint": "same"}
+        (one.folder / "train_timing.json").write_text(json.dumps(timing))
+        (one.folder / "inference_timing.json").write_text(json.dumps({"latency_ms": 2.0}))
+    (tmp_path / "data/of_two").mkdir(parents=True)
+    timing = {"derive_seconds": 5.0, "derive_ms_per_example": 0.5}
+    (tmp_path / "data/of_two/derive_timing.json").write_text(json.dumps(timing))
+    with pytest.raises(UserError, match=r"own_ceilings.one: no reader 'one frame'; .* Allowed: a single frame"):
+        drawn("costs", compared, own_ceilings={"one": "one frame"})
+    figure = drawn("costs", compared, own_ceilings={"one": "a single frame"})
+    scores, parameters, training, answering, memory = figure.axes
+    assert [list(line.get_xdata()) for line in scores.lines] == [[0.02] * 2, [0.05] * 2, [0.05] * 2]
+    widths = {axis: [bar.get_width() for bar in axis.patches] for axis in (parameters, training, answering, memory)}
+    assert widths[training] == [0, 5, 0, 10, 20, 30]
+    assert widths[answering] == [0, 0.5, 0, 2, 2, 2]
+    assert widths[parameters][3:] == [1000, 2000, 3000] and widths[memory][3:] == [900] * 3
+    text = words(figure)
+    assert all(number in text for number in ("0.300", "25.0", "2.50", "3,000", "900"))
+
+
 def test_gradients_are_drawn_as_they_are_and_dashed_as_clipped(tmp_path: Path) -> None:
     first, last = drawn("gradients", made_up(tmp_path)).axes
     assert (first.get_title(), last.get_title()) == ("first weights", "last weights")
@@ -207,6 +231,12 @@ OF_LAGS = {"parameter": "lag", "lines": {"usual": ["recall_10_lstm"]}}
         ),
         ("mappings", "updated_refit", {}, "variants: dataset of updated_refit is of source None; allowed: 'mappings'"),
         ("gradients", "oscillator_vanilla", {}, "variants: oscillator_vanilla has no training.record_gradients; allow"),
+        (
+            "costs",
+            "recall_10_lstm",
+            {"own_ceilings": {"recall_11_lstm": "a reader"}},
+            "parameters.own_ceilings: no 'recall_11_lstm' among the variants; did you mean 'recall_10_lstm'?",
+        ),
         (
             "score_by",
             "recall_10_lstm",

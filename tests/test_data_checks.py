@@ -174,3 +174,21 @@ def test_symbols_that_train_lacks_are_a_warning_and_those_that_have_no_name_an_e
     assert (finding.where, finding.value) == ("test", "d")
     finding = the_finding(checked(tmp_path / "unnamed", splits, vocabulary=list("abc"), **facts), "error")
     assert finding.where == "test x" and "row 0" in finding.statistic and finding.value == 3
+
+
+@pytest.mark.parametrize("output_steps", [None, 5])
+def test_labels_of_clips_are_those_that_the_card_says(tmp_path: Path, output_steps: int | None) -> None:
+    """One a frame where it tells how many frames are answered, else one a clip."""
+    of_clips, of_frames = np.arange(6, dtype=np.uint8) % 2, np.arange(30, dtype=np.uint8).reshape(6, 5) % 2
+    right, wrong = (of_frames, of_clips) if output_steps else (of_clips, of_frames)
+    clips = np.zeros((6, 5, 4, 4, 1), np.uint8)
+    splits = {split: {"x": clips, "y": wrong if split == "test" else right} for split in SPLITS}
+    findings = checked(tmp_path, splits, layout="clips", output_steps=output_steps).findings
+    assert [(finding.where, finding.statistic, finding.value, finding.allowed) for finding in findings] == [
+        (
+            "test y",
+            "labels",
+            f"uint8 {[*wrong.shape]}",
+            "integers [N, T], one a frame" if output_steps else "integers [N]",
+        )
+    ]

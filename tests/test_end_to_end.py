@@ -12,7 +12,11 @@ from project import CLIP, IMAGE, MEMORY, VARIANTS, Project
 pytest_plugins = ["project"]
 pytestmark = pytest.mark.slow
 
-HOLD_SECONDS = ("train_timing.json", "inference_timing.json")  # and so does the report, which is made from them
+HOLD_SECONDS = (
+    "train_timing.json",
+    "inference_timing.json",
+    "derive_timing.json",
+)  # and so does the report, which is made from them
 RAN = re.compile(r"^Running stage '(.*)':$", re.MULTILINE)
 SHARED = ("metric", "score", "ceiling", "higher_is_better", "num_parameters", "num_examples")
 OWN = {

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 KILLS, KILLS_OF_A_LONG_RUN = 5, 50
 LONGEST_WAIT = 200.0
 NOT_COMPARED = ("system/", "latency_ms", "train_seconds", "examples_per_second")
-TIMINGS = ("train_timing.json", "inference_timing.json")
+TIMINGS = ("train_timing.json", "inference_timing.json", "derive_timing.json")
 STAGES = ("generate", "import", "derive", "train", "export", "evaluate", "report")
 # Each kill: of what it waits for (None: of nothing; or of whichever stage is next), and how long it then lets it go on,
 # in seconds at most.

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.checking.content import check_dataset
-from pipeline.dataset import Array, Dataset
+from pipeline.dataset import SPLITS, Array, Dataset
 from pipeline.errors import UserError
 from pipeline.formats import arrays, idx
 from pipeline.stages.ingest import ingest
@@ -285,6 +285,20 @@ def test_arrays_that_do_not_fit_the_layout_are_refused(tmp_path: Path, case: str
     path = write_arrays(tmp_path / "raw", stored, form)
     with refused(str(path), *words):
         arrays.read(path, arrays.Parameters.model_validate(parameters))
+
+
+@pytest.mark.parametrize("mixed", ["train", "validation", "test"])
+def test_labels_of_frames_in_some_splits_alone_are_refused(tmp_path: Path, mixed: str) -> None:
+    of_clips, of_frames = np.arange(6, dtype=np.uint8) % 3, np.arange(30, dtype=np.uint8).reshape(6, 5) % 3
+    parameters = arrays.Parameters(layout="clips", classes=["background", "a", "b"])
+    for usual, other in ((of_clips, of_frames), (of_frames, of_clips)):
+        stored = {f"{split}_x": np.zeros((6, 5, 4, 4, 1), np.uint8) for split in SPLITS}
+        stored |= {f"{split}_y": other if split == mixed else usual for split in SPLITS}
+        np.savez(tmp_path / "own.npz", **stored)
+        name = "validation_y" if mixed == "train" else f"{mixed}_y"
+        found, train = stored[name].shape, stored["train_y"].shape
+        with refused(f"own.npz, array {name}: is uint8 {[*found]}, and train_y {[*train]}; allowed: as many axes"):
+            arrays.read(tmp_path / "own.npz", parameters)
 
 
 class Bomb:

@@ -8,9 +8,10 @@ import pytest
 from found import VARIANTS, Case, label
 
 from pipeline.config import load_params
-from pipeline.dataset import Array
+from pipeline.dataset import Array, Segmentation
 from pipeline.plugins import load_plugin, plugin_names
 from pipeline.promotion.rule import RESAMPLES, Comparison, compare, is_leaner, resample, swap
+from pipeline.segments import LEVELS
 from pipeline.tasks.classification import metric_of
 
 EXAMPLES, PAIRS = 1_000, 200
@@ -184,13 +185,16 @@ def test_every_tasks_statistics_add_up_to_its_deciding_metric(name: str) -> None
     assert cases
     for case in cases:
         outputs, targets = answers_by_chance(case)
-        found = task.statistics(outputs, targets, case.dataset.card)
-        assert found.shape == (len(targets), len(task.STATISTICS)) and found.dtype == np.float64, label(case)
-        measured = task.measure(outputs, targets, case.dataset.card)[task.METRIC]
+        chosen = Segmentation(smoothing=1, threshold=0.06, shortest=1)  # by which only `detection` goes
+        card = case.dataset.card.model_copy(update={"segmentation": chosen})
+        found = task.statistics(outputs, targets, card)
+        width = len(card.classes[1:]) * (2 * LEVELS + 1) if name == "detection" else len(task.STATISTICS)
+        assert found.shape == (len(targets), width) and found.dtype.kind == "f", label(case)
+        measured = task.measure(outputs, targets, card)[task.METRIC]
         assert task.metric_of(found.sum(axis=0)) == pytest.approx(measured, abs=1e-12), label(case)
         groups = np.stack([found[:5].sum(axis=0), found[5:].sum(axis=0)])
         for half, value in zip((slice(0, 5), slice(5, None)), task.metric_of(groups), strict=True):
-            part = task.measure(outputs[half], targets[half], case.dataset.card)[task.METRIC]
+            part = task.measure(outputs[half], targets[half], card)[task.METRIC]
             assert value == pytest.approx(part, abs=1e-12)
 
 

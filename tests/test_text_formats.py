@@ -63,6 +63,7 @@ def test_other_folders_and_files_are_left_alone(tmp_path: Path) -> None:
     folder = written(tmp_path, FILES | more)
     splits, description = text_folders.read(folder, text_folders.Parameters(classes=["pos", "neg"]))
     assert description.classes == ["pos", "neg"] and splits["train"]["y"].tolist() == [0, 0, 1, 1]
+    assert "2 classes, one a file; left out beside them are 1 other files; 9 tokens" in description.text
     with pytest.raises(UserError, match=r"test/unsup: no \*\.txt files there; .* under 'classes'"):
         text_folders.read(folder, text_folders.Parameters())
 
@@ -108,6 +109,7 @@ BAD_FOLDERS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         r"test/mixed: a class that the training files do not have; allowed: neg, pos",
     ),
     ({}, {"classes": ["pos", "bad"]}, r"train/bad: no \*\.txt files there; allowed: at least one for each class"),
+    ({}, {"classes": ["pos", "neg/"]}, "classes: found 'neg/'; allowed: names of folders that lie side by side"),
     ({}, {"min_count": 99}, "min_count is 99, and no token of the training texts occurs so often"),
 ]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from found import VARIANTS, Case, label
 
-from pipeline.dataset import Array, Arrays, Description, Scaling, TextAnswers
+from pipeline.dataset import Array, Arrays, Description, Scaling, TextAnswers, Windows
 from pipeline.errors import UserError
 from pipeline.views import VIEWS, ExampleSpec, open_view
 
@@ -48,6 +48,10 @@ WORDS = TextAnswers(vocabulary=["<pad>", "<unk>", "<s>", "</s>", "b"], tokenizer
 TRANSLATED = TEXTS.model_copy(update={"classes": None, "answers": WORDS})
 
 STORED: dict[str, tuple[Description, Arrays]] = {
+    "clips": (
+        Description(text="clips", layout="clips", classes=["a", "b"]),
+        {"x": np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2, 1) * 10, "y": np.array([0, 1], np.uint8)},
+    ),
     "frames": (CLIPS, {"x": np.repeat(ARRIVAL, 3, 0), "y": np.array([0, 1, 1], np.uint8)}),
     "images": (IMAGES, {"x": np.arange(48, dtype=np.uint8).reshape(3, 4, 4) * 5, "y": np.array([0, 1, 2], np.uint8)}),
     "quadrants": (IMAGES, {"x": np.arange(48, dtype=np.uint8).reshape(3, 4, 4), "y": np.array([2, 1, 2], np.uint8)}),
@@ -81,6 +85,10 @@ STORED: dict[str, tuple[Description, Arrays]] = {
         VALUES.model_copy(update={"outputs": ["g"], "output_steps": 2}),
         {"x": MEASURED, "y": ANSWERS[:, :2]},
     ),
+    "windows_to_segments": (
+        STEPS.model_copy(update={"output_steps": 7, "windows": Windows(frames=3, stride=2)}),
+        {"x": MEASURED, "y": np.array([[0, 0, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 1, 1]], np.uint8)},
+    ),
 }
 every_view = pytest.mark.parametrize("name", VIEWS)
 
@@ -90,6 +98,26 @@ def test_frames_show_a_pixel_from_its_arrival_on() -> None:
     assert clip.shape == (1, 3, 2, 2, 1) and clip.dtype == np.float32
     assert clip[0, ..., 0].tolist() == [[[1, 0], [0, 0]], [[1, 0], [1, 0]], [[1, 0], [1, 1]]]
     assert VIEWS["frames"].spec(CLIPS, (2, 2)).input_shape == (3, 2, 2, 1)
+
+
+def test_clips_lie_between_0_and_1_and_have_any_length() -> None:
+    view, (description, arrays) = VIEWS["clips"], STORED["clips"]
+    inputs = view.inputs(arrays, description)
+    np.testing.assert_allclose(inputs, arrays["x"] / 255, rtol=1e-6)
+    assert inputs.dtype == np.float32 and view.spec(description, (3, 2, 2, 1)).input_shape == (3, 2, 2, 1)
+    longer = np.concatenate([arrays["x"]] * 2, axis=1)
+    for given in (longer, longer[..., 0], longer / 255, longer.astype(float)):
+        found = view.accept(given, description, (3, 2, 2, 1))
+        np.testing.assert_allclose(found, longer / 255, rtol=1e-6)
+        assert found.dtype == np.float32
+
+
+def test_one_clip_is_told_from_several() -> None:
+    """By its axes; where there is one channel, its axis may be missing."""
+    view, grey, coloured = VIEWS["clips"], (5, 4, 6, 1), (5, 4, 6, 3)
+    for found, rank in (((9, 4, 6, 1), 4), ((2, 9, 4, 6, 1), 4), ((9, 4, 6), 3), ((2, 9, 4, 6), 3)):
+        assert view.raw_rank(grey, found) == rank
+    assert view.raw_rank(coloured, (9, 4, 6, 3)) == view.raw_rank(coloured, (2, 9, 4, 6, 3)) == 4
 
 
 def test_images_lie_between_0_and_1() -> None:
@@ -399,6 +427,9 @@ def test_other_forms_of_the_same_example_are_accepted() -> None:
     [
         ("frames", np.zeros((3, 2, 5)), r"\[3, 2, 5\].*allowed: numbers \[any x 2 x 2\]"),
         ("frames", np.full((3, 2, 2), np.nan), "NaN or infinity"),
+        ("clips", np.zeros((3, 2, 5, 1)), r"\[3, 2, 5, 1\].*allowed: numbers \[any x 2 x 2 x 1\]"),
+        ("clips", np.full((3, 2, 2), 256), "pixel values from 256 to 256; allowed: 0 to 255"),
+        ("clips", np.full((3, 2, 2), np.nan), "NaN or infinity"),
         ("images", np.zeros((4, 5)), r"allowed: numbers \[4 x 4\]"),
         ("images", np.full((4, 4), np.inf), "NaN or infinity"),
         ("images", np.full((4, 4), 256), "pixel values from 256 to 256; allowed: 0 to 255"),

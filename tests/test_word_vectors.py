@@ -39,7 +39,7 @@ def origin(tmp_path: Path) -> Dataset:
 def derived(origin: Dataset, start: Path | None = None, **parameters: Any) -> Dataset:
     target = origin.folder.with_name("with_vectors")
     begins = origin.folder if start is None else start
-    derive(target.name, word_vectors, Parameters(**parameters), origin.folder, begins, target)
+    derive(target.name, word_vectors, Parameters(**parameters), origin.folder, begins, target, target.parent)
     return Dataset(target)
 
 

@@ -115,9 +115,11 @@ def _indices(split: str, arrays: Arrays, card: Card) -> Iterator[Finding]:
         if not misfits and card.classes:
             yield from _labels_named(split, arrays["y"], card, look)
     elif "y" in arrays and not card.answers:
-        y = arrays["y"]
-        if y.ndim != 1 or y.dtype.kind not in "ui":
-            yield error("schema", f"{split} y", "labels", f"{y.dtype} {list(y.shape)}", "integers [N]", look)
+        y, of_frames = arrays["y"], card.layout == "clips" and card.output_steps
+        fits = y.shape == arrays["x"].shape[:2] if of_frames else y.ndim == 1
+        if not fits or y.dtype.kind not in "ui":
+            allowed = "integers [N, T], one a frame" if of_frames else "integers [N]"
+            yield error("schema", f"{split} y", "labels", f"{y.dtype} {list(y.shape)}", allowed, look)
         else:
             yield from _labels_named(split, y, card, look)
     if card.answers:
@@ -198,13 +200,19 @@ def _labels(counts: Mapping[str, Array], card: Card) -> Iterator[Finding]:
     if not known.all():
         advice = "add examples, or take the class out of the list"
         yield error("labels", "train", "classes without an example", _shown(classes, ~known), "none", advice)
-    elif counts["train"].max() > LARGEST_IMBALANCE * counts["train"].min():
-        ratio = float(counts["train"].max() / counts["train"].min())
+    elif (ratio := _imbalance(counts["train"], card)) > LARGEST_IMBALANCE:
         advice = "accuracy will say little of the rare classes: gate on macro_f1"
         yield warning("labels", "train", "largest class / smallest class", ratio, LARGEST_IMBALANCE, advice)
     if (counts["test"] == 0).any():
         missing = _shown(classes, counts["test"] == 0)
         yield warning("labels", "test", "classes without an example", missing, "none", "no score says anything of them")
+
+
+def _imbalance(counts: Array, card: Card) -> float:
+    """How much commoner the commonest class is than the rarest. Of videos, without the background: in most of their
+    frames nothing happens."""
+    classes = counts[1:] if (card.layout == "clips" and card.output_steps) or card.windows else counts
+    return float(classes.max() / classes.min())
 
 
 def _shifts(shifts: dict[str, float], counts: Mapping[str, Array], card: Card) -> Iterator[Finding]:

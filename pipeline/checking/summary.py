@@ -176,6 +176,8 @@ def _pixel_features(arrays: Arrays, card: Card) -> dict[str, Array]:
         light = (end - np.minimum(x, num_steps).astype(np.float32)) / num_steps
     else:
         light = x.astype(np.float32) / 255
+    if card.layout == "clips":
+        light = light.mean(axis=1)
     if light.ndim == 4:
         light = light.mean(axis=3)
     rows, columns = (np.arange(min(BLOCKS, size)) * size // min(BLOCKS, size) for size in light.shape[1:])

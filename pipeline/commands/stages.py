@@ -39,12 +39,14 @@ def import_(name: Name) -> None:
 def derive(name: Name) -> None:
     """Compute data/NAME from another dataset."""
     from pipeline import config
+    from pipeline.checking.findings import checks_folder
     from pipeline.plugins import load_plugin
     from pipeline.stages.derive import derive as run
 
     block = config.derived_block(name)
     method = load_plugin("derivations", block.method, f"params.yaml: derived.{name}.method")
-    card = run(name, method, block.parameters, Path(block.dataset), Path(block.start), Path("data", name))
+    places = Path(block.dataset), Path(block.start), Path("data", name), checks_folder(name)
+    card = run(name, method, block.parameters, *places)
     _made_dataset("derive", name, card)
 
 

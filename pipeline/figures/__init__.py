@@ -4,6 +4,7 @@ from pipeline.figures.classes import bars, confusion
 from pipeline.figures.drawing import canvas, save
 from pipeline.figures.pictures import captioned, clips, images
 from pipeline.figures.texts import by_character, by_position, mistakes, sequences, spans
+from pipeline.figures.timelines import timelines
 from pipeline.figures.trainings import curves, gradients
 from pipeline.figures.translations import attention, scores_by_length, translations
 from pipeline.figures.values import errors_by_step, forecasts, scatter, series
@@ -29,5 +30,6 @@ __all__ = [
     "sequences",
     "series",
     "spans",
+    "timelines",
     "translations",
 ]

@@ -3,8 +3,8 @@
 Arrays are named `train_x`, `train_y`, `validation_x`, ... `test_y`, or just `x` and `y`, which are then divided by lot.
 Nothing is ever unpickled.
 
-Shape legend: N examples, H height, W width, C channels, L symbols of a sequence, T time steps, F features, K values,
-S steps that are answered.
+Shape legend: N examples, H height, W width, C channels, L symbols of a sequence, T time steps or frames,
+F features, K values, S steps that are answered.
 """
 
 import tokenize
@@ -24,10 +24,12 @@ from pipeline.errors import UserError
 LAYOUTS: dict[Layout, tuple[tuple[int, ...], Callable[[np.dtype[Any]], bool], str]] = {
     "images": ((3, 4), lambda dtype: dtype == np.uint8, "uint8 [N, H, W] or [N, H, W, C]"),
     "arrival_times": ((3, 4), lambda dtype: dtype.kind == "u", "unsigned integers [N, H, W] or [N, H, W, C]"),
+    "clips": ((5,), lambda dtype: dtype == np.uint8, "uint8 [N, T, H, W, C]"),
     "symbols": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, L]"),
     "sequences": ((3,), lambda dtype: dtype.kind == "f", "floats [N, T, F]"),
     "texts": ((2,), lambda dtype: dtype.kind == "u", "unsigned integers [N, T]"),
 }
+LABELS_OF_FRAMES = 2  # axes of `y` where each frame of a clip has a label
 OWN_OPTION = {"arrival_times": "num_steps", "symbols": "vocabulary"}
 # what zipfile and NumPy raise on damaged bytes (found by flipping them); the last line: on absurd shapes
 UNREADABLE = (
@@ -38,6 +40,8 @@ UNREADABLE = (
 
 class Parameters(BaseModel):
     """layout: how `x` is to be read, see `pipeline.dataset.Description`; all but `symbols` need labels `y` [N].
+
+    `clips` may have labels of their frames, [N, T], 0 where nothing happens.
 
     `sequences` may have labels [N, S] as well, or values, floats [N, K] or [N, S, K]; where they differ in length, they
     are filled up with zeros, and an array `length` [N] says where they end. They are taken as they are, not scaled.
@@ -50,7 +54,7 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layout: Literal["arrival_times", "images", "symbols", "sequences"]
+    layout: Literal["arrival_times", "clips", "images", "symbols", "sequences"]
     classes: list[str] | None = Field(default=None, min_length=1)
     features: list[str] | None = Field(default=None, min_length=1)
     outputs: list[str] | None = Field(default=None, min_length=1)
@@ -87,6 +91,7 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
     groups = _group(path, stored, parameters)
     for prefix, arrays in groups.items():
         _check(f"{path}, array {prefix}", arrays, parameters)
+    _check_alike(path, groups)
     splits = _divide(path, groups[""], parameters) if "" in groups else {s: groups[f"{s}_"] for s in SPLITS}
 
     train = splits["train"]
@@ -123,7 +128,9 @@ def _outputs(train: Arrays, parameters: Parameters) -> list[str] | None:
 
 
 def _output_steps(train: Arrays, parameters: Parameters) -> int | None:
-    """At how many steps a sequence is answered, where these are others than those of `x`."""
+    """At how many steps a sequence is answered, where these are others than those of `x`; of clips, each frame."""
+    if parameters.layout == "clips" and train["y"].ndim == LABELS_OF_FRAMES:
+        return int(train["y"].shape[1])
     if parameters.layout != "sequences" or train["y"].ndim < (3 if _holds_values(train) else 2):
         return None
     return None if train["y"].shape[1] == train["x"].shape[1] else int(train["y"].shape[1])
@@ -210,12 +217,24 @@ def _check(where: str, arrays: Arrays, parameters: Parameters) -> None:
     if parameters.layout == "sequences":
         _check_sequences(where, arrays, parameters)
     elif "y" in arrays:
-        y = arrays["y"]
-        if y.shape != x.shape[:1] or y.dtype.kind not in "ui":
+        y, frames = arrays["y"], x.shape[1] if parameters.layout == "clips" else None
+        if y.shape not in (x.shape[:1], (len(x), frames)) or y.dtype.kind not in "ui":
+            each = f"; or [{len(x)}, {frames}], one for each frame: others lie outside the clip" if frames else ""
             raise UserError(
-                f"{where}y: is {y.dtype} {list(y.shape)}; allowed: integers [{len(x)}], one for each example"
+                f"{where}y: is {y.dtype} {list(y.shape)}; allowed: integers [{len(x)}], one for each example{each}"
             )
         _check_indices(f"{where}y", y, parameters.classes, "classes")
+
+
+def _check_alike(path: Path, groups: dict[str, Arrays]) -> None:
+    """Refuse a split with one answer for an example where another has one for each of its steps or frames."""
+    answers = {f"{prefix}y": arrays["y"] for prefix, arrays in groups.items() if "y" in arrays}
+    for name, y in answers.items():
+        if y.ndim != answers.get("train_y", y).ndim:
+            raise UserError(
+                f"{path}, array {name}: is {y.dtype} {list(y.shape)}, and train_y {list(answers['train_y'].shape)}; "
+                "allowed: as many axes in all splits"
+            )
 
 
 def _check_sequences(where: str, arrays: Arrays, parameters: Parameters) -> None:

@@ -3,8 +3,6 @@
 Vocabulary and labels are those of the training texts.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,8 @@ from pydantic import Field, model_validator
 
 from pipeline.dataset import SPLITS, Arrays, Description
 from pipeline.errors import UserError, choices
+from pipeline.tables.rows import read_rows
 from pipeline.text.labelled import LabelledText, chosen_share, labelled_dataset
-from pipeline.text.reading import read_file
 from pipeline.text.vocabulary import TextParameters
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -89,28 +87,12 @@ def _labelled(rows: list[Row], split: str, classes: list[str]) -> Iterator[Label
 
 
 def _rows(path: Path, parameters: Parameters) -> Iterator[Row]:
-    reader = csv.reader(
-        io.StringIO(read_file(path), newline=""),
-        delimiter=parameters.separator or SEPARATORS[path.suffix.lower()],
-        quoting=csv.QUOTE_MINIMAL if parameters.quoted else csv.QUOTE_NONE,
-        strict=True,
-    )
-    try:
-        header = next(reader, [])
-        text, label, split = (_place(path, header, name) for name in _columns(parameters))
-        for cells in reader:
-            if not cells:
-                continue
-            where = f"{path}:{reader.line_num}"
-            if len(cells) != len(header):
-                raise UserError(f"{where}: found {len(cells)} cells; allowed: {len(header)}, as many as columns")
-            if not cells[label].strip():
-                raise UserError(f"{where}: no label in column {parameters.label!r}; allowed: one in each row")
-            yield Row(where, _split(where, cells, split, text, parameters), cells[text], cells[label].strip())
-    except csv.Error as error:
-        raise UserError(
-            f"{path}:{reader.line_num}: not a row: {error}; if quotation marks enclose no cells: quoted: false"
-        ) from None
+    separator = parameters.separator or SEPARATORS[path.suffix.lower()]
+    hint = "; if quotation marks enclose no cells: quoted: false"
+    for where, (text, label, split) in read_rows(path, _columns(parameters), separator, parameters.quoted, hint):
+        if not label.strip():
+            raise UserError(f"{where}: no label in column {parameters.label!r}; allowed: one in each row")
+        yield Row(where, _split(where, split, parameters), text, label.strip())
 
 
 def _columns(parameters: Parameters) -> tuple[str, str, str]:
@@ -118,20 +100,12 @@ def _columns(parameters: Parameters) -> tuple[str, str, str]:
     return parameters.text, parameters.label, parameters.split or parameters.text
 
 
-def _place(path: Path, header: list[str], name: str) -> int:
-    if name not in header:
-        raise UserError(f"{path}:1: no column {name!r}; {choices(name, header)}")
-    return header.index(name)
-
-
-def _split(where: str, cells: list[str], split: int, text: int, parameters: Parameters) -> str:
+def _split(where: str, cell: str, parameters: Parameters) -> str:
     if parameters.split is None:
-        share = chosen_share(cells[text])
+        share = chosen_share(cell)
         if share < parameters.test_share:
             return "test"
         return "validation" if share < parameters.test_share + parameters.validation_share else "train"
-    if cells[split] not in SPLITS:
-        raise UserError(
-            f"{where}: column {parameters.split!r}: found {cells[split]!r}; {choices(cells[split], SPLITS)}"
-        )
-    return cells[split]
+    if cell not in SPLITS:
+        raise UserError(f"{where}: column {parameters.split!r}: found {cell!r}; {choices(cell, SPLITS)}")
+    return cell

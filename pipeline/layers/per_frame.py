@@ -14,7 +14,7 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("cadence")
 class PerFrame(keras.layers.Layer):
-    """`layers` one after the other on each frame: [B, T, ...] -> [B, T, features], flattened at the end."""
+    """`layers` one after the other on each frame: [B, T, ...] -> [B, T, ...], as the last of them leaves it."""
 
     def __init__(self, layers: list[keras.layers.Layer], **options: Any) -> None:
         super().__init__(**options)
@@ -32,17 +32,13 @@ class PerFrame(keras.layers.Layer):
         frames = ops.reshape(inputs, (-1, *inputs.shape[2:]))
         for layer in self.layers:
             frames = layer(frames, training=training) if isinstance(layer, keras.layers.Dropout) else layer(frames)
-        features = self.compute_output_shape(inputs.shape)[-1]
-        return ops.reshape(frames, (batch, steps, features))
+        return ops.reshape(frames, (batch, steps, *self.compute_output_shape(inputs.shape)[2:]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         shape = (None, *input_shape[2:])
         for layer in self.layers:
             shape = layer.compute_output_shape(shape)
-        features = 1
-        for axis in shape[1:]:
-            features *= axis or 0
-        return (*input_shape[:2], features)
+        return (*input_shape[:2], *shape[1:])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layers": [keras.saving.serialize_keras_object(layer) for layer in self.layers]}

@@ -55,6 +55,17 @@ class PooledConvolution(keras.layers.Layer):
         return {**super().get_config(), **sizes}
 
 
+def pooled_convolutions(filters: list[int], kernel_size: int, pool_size: int, fast: bool) -> list[keras.layers.Layer]:
+    """Convolutions with a pooling after each: ours, or the same in layers of Keras, which any ONNX runtime knows."""
+    if fast:
+        return [PooledConvolution(number, kernel_size, pool_size) for number in filters]
+    pairs = [
+        (keras.layers.Conv2D(number, kernel_size, activation="relu"), keras.layers.MaxPooling2D(pool_size))
+        for number in filters
+    ]
+    return [layer for pair in pairs for layer in pair]
+
+
 @cache
 def pooling(size: int) -> Callable[[Tensor, Tensor], Tensor]:
     """A function of convolved frames [N, H, W, F] and the bias [F]: relu(largest of each window + bias)."""

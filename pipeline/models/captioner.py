@@ -60,6 +60,7 @@ def _parts(parameters: Parameters, spec: ExampleSpec, fast: bool) -> tuple["kera
     import keras
     from keras import ops
 
+    from pipeline.layers.pooled_convolution import pooled_convolutions
     from pipeline.layers.recurrent_encoder import RecurrentEncoder
     from pipeline.layers.text_decoder import TextDecoder
 
@@ -67,20 +68,21 @@ def _parts(parameters: Parameters, spec: ExampleSpec, fast: bool) -> tuple["kera
         raise ValueError(f"{spec.asks} is asked for; allowed: a text, as view image_to_text or clip_to_text asks")
     previous = keras.Input((None,), dtype="int32", name="previous")
     decoder = TextDecoder(parameters, spec.num_outputs, fast)
+    convolutions = pooled_convolutions(parameters.filters, parameters.kernel_size, parameters.pool_size, fast)
     if len(spec.input_shape) > FRAME_AXES:
         from pipeline.layers.per_frame import PerFrame
 
         seen = keras.Input((None, *spec.input_shape[1:]), name="clip")
-        frames = PerFrame([*_convolutions(parameters, fast), keras.layers.Flatten()])(seen)
+        frames = PerFrame([*convolutions, keras.layers.Flatten()])(seen)
         memory, states = RecurrentEncoder(parameters, bidirectional=False, fast=fast)(frames)
     else:
         seen = keras.Input(spec.input_shape, name="image")
-        memory, states = _grid(parameters, seen, fast)
+        memory, states = _grid(parameters, seen, convolutions)
     encoded = decoder.encoded(states, memory, ops.ones_like(memory[:, :, 0]))
     return keras.Model([seen, previous], decoder.logits(previous, encoded)), encoded, decoder
 
 
-def _grid(parameters: Parameters, image: Any, fast: bool) -> tuple[Any, list[Any]]:
+def _grid(parameters: Parameters, image: Any, convolutions: list["keras.layers.Layer"]) -> tuple[Any, list[Any]]:
     """The places of an image as a memory [B, S, F], and the states that a decoder begins with."""
     import keras
 
@@ -88,7 +90,7 @@ def _grid(parameters: Parameters, image: Any, fast: bool) -> tuple[Any, list[Any
     from pipeline.layers.recurrent_encoder import state_activations
 
     features = image
-    for layer in _convolutions(parameters, fast):
+    for layer in convolutions:
         features = layer(features)
     memory = Positions()(keras.layers.Reshape((-1, features.shape[-1]))(features))
     mean = keras.layers.GlobalAveragePooling1D()(memory)
@@ -98,18 +100,3 @@ def _grid(parameters: Parameters, image: Any, fast: bool) -> tuple[Any, list[Any
         for units in parameters.units
         for activation in activations
     ]
-
-
-def _convolutions(parameters: Parameters, fast: bool) -> list["keras.layers.Layer"]:
-    import keras
-
-    from pipeline.layers.pooled_convolution import PooledConvolution
-
-    size, pool = parameters.kernel_size, parameters.pool_size
-    if fast:
-        return [PooledConvolution(filters, size, pool) for filters in parameters.filters]
-    pairs = [
-        (keras.layers.Conv2D(filters, size, activation="relu"), keras.layers.MaxPooling2D(pool))
-        for filters in parameters.filters
-    ]
-    return [layer for pair in pairs for layer in pair]

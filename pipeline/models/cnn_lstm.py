@@ -9,8 +9,9 @@ the LSTM.
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
+from pipeline.layers.image_input import PixelInput
 from pipeline.views import ExampleSpec
 
 if TYPE_CHECKING:
@@ -19,18 +20,18 @@ if TYPE_CHECKING:
 READS = "a clip"
 
 
-class Parameters(BaseModel):
-    """filters: of each convolution, all before the one pooling. units: of the LSTM. dense: widths of layers between
-    the LSTM and the answer, with `dense_activation`. dropout: share of features dropped before the LSTM."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Parameters(PixelInput):
+    """filters: of each convolution. pool_after: whether the one pooling comes after the last of them, or one after
+    each. units: of the LSTM. dense: widths of layers between the LSTM and the answer, with `dense_activation`. dropout:
+    share of features dropped before the LSTM."""
 
     filters: list[PositiveInt] = Field(min_length=1)
     kernel_size: int = Field(ge=1)
     pool_size: int = Field(ge=1)
+    pool_after: Literal["last", "each"] = "last"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     units: int = Field(ge=1)
-    dense: list[PositiveInt] = []
+    dense: list[PositiveInt] = Field(default=[])
     dense_activation: Literal["linear", "relu"] = "linear"
     formulation: Literal["folded", "layers", "whole"] = "folded"
 
@@ -48,11 +49,11 @@ def build(parameters: Parameters, spec: ExampleSpec) -> "keras.Model":
     steps, *frame = spec.input_shape
     if parameters.formulation == "folded":
         clip = keras.Input((None, *frame), name="clip")
-        features = PerFrame(_fast_frame_layers(parameters))(clip)
+        features = PerFrame(_frame_layers(parameters, fast=True))(parameters.standardized(clip, spec))
         return _answer(parameters, spec, clip, features, FastLSTM(parameters.units))
 
     clip = keras.Input((steps, *frame), name="clip")
-    features = clip
+    features = parameters.standardized(clip, spec)
     if parameters.formulation == "layers":
         for layer in _frame_layers(parameters):
             features = keras.layers.TimeDistributed(layer)(features)
@@ -77,32 +78,23 @@ def graphs(parameters: Parameters, spec: ExampleSpec, model: "keras.Model") -> d
     from pipeline.layers.per_frame import PerFrame
 
     clip = keras.Input((None, *spec.input_shape[1:]), name="clip")
-    features = PerFrame(_frame_layers(parameters))(clip)
+    features = PerFrame(_frame_layers(parameters))(parameters.standardized(clip, spec))
     exported = _answer(parameters, spec, clip, features, OnnxLSTM(parameters.units))
     exported.set_weights(model.get_weights())
     return {"model": exported}
 
 
-def _frame_layers(parameters: Parameters) -> list["keras.layers.Layer"]:
+def _frame_layers(parameters: Parameters, fast: bool = False) -> list["keras.layers.Layer"]:
+    """What reads a frame; if fast, each convolution that is followed by a pooling in one with it."""
     import keras
 
-    layers = _convolutions(parameters, parameters.filters)
-    return [*layers, keras.layers.MaxPooling2D(parameters.pool_size), *_features(parameters)]
+    from pipeline.layers.pooled_convolution import pooled_convolutions
 
-
-def _fast_frame_layers(parameters: Parameters) -> list["keras.layers.Layer"]:
-    """The same with the last convolution and the pooling in one."""
-    from pipeline.layers.pooled_convolution import PooledConvolution
-
-    *before, last = parameters.filters
-    pooled = PooledConvolution(last, parameters.kernel_size, parameters.pool_size)
-    return [*_convolutions(parameters, before), pooled, *_features(parameters)]
-
-
-def _convolutions(parameters: Parameters, filters: list[int]) -> list["keras.layers.Layer"]:
-    import keras
-
-    return [keras.layers.Conv2D(number, parameters.kernel_size, activation="relu") for number in filters]
+    num_pooled = 1 if parameters.pool_after == "last" else len(parameters.filters)
+    before, pooled = parameters.filters[:-num_pooled], parameters.filters[-num_pooled:]
+    layers = [keras.layers.Conv2D(number, parameters.kernel_size, activation="relu") for number in before]
+    layers += pooled_convolutions(pooled, parameters.kernel_size, parameters.pool_size, fast)
+    return [*layers, *_features(parameters)]
 
 
 def _features(parameters: Parameters) -> list["keras.layers.Layer"]:

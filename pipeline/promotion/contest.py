@@ -222,7 +222,7 @@ class Contest:
         say(f"promote {card.name}: {holder.run_name} was scored on another test split: scoring it again on this one")
         with progress_bar(f"score {holder.run_name}", card.num_examples("test")) as bar:
             answers = answer_test(export, self.data, bar.advance)
-        return self.task.statistics(answers.outputs, answers.targets, card), True
+        return self.task.statistics(answers.outputs, answers.targets, export.described(card)), True
 
     def _sizes_and_times(self, one: Scored) -> tuple[tuple[float, float], tuple[float, float]]:
         """Megabytes and milliseconds of champion and challenger, timed now and in turn: records are of other hours."""

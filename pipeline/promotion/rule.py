@@ -85,7 +85,7 @@ def resample(pairs: Array) -> Iterator[Array]:
     rows, kind, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
     num_examples, num_kinds = len(pairs), len(rows)
     one_by_one = num_kinds * FEW_KINDS > num_examples
-    for size in _chunks(num_examples if one_by_one else num_kinds):
+    for size in _chunks(max(num_examples if one_by_one else num_kinds, rows.shape[1])):
         if one_by_one:
             drawn = kind.ravel()[rng.integers(0, num_examples, (size, num_examples), dtype=np.int32)]
             cells = (drawn + np.arange(size)[:, None] * num_kinds).ravel()
@@ -106,7 +106,7 @@ def swap(champion: Array, challenger: Array) -> Iterator[Array]:
         yield np.concatenate([sums + swapped, challenger.sum(axis=0) - swapped], axis=1)
         return
     rows, counts = np.unique(gains, axis=0, return_counts=True)
-    for size in _chunks(len(rows)):
+    for size in _chunks(max(rows.shape)):
         swapped = rng.binomial(counts, 0.5, size=(size, len(rows))).astype(np.float64) @ rows
         yield np.concatenate([sums + swapped, challenger.sum(axis=0) - swapped], axis=1)
 

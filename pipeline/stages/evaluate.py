@@ -44,13 +44,14 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
     more = () if answers.texts is None else (answers.texts,)
     metrics = score(export, answers, dataset, block)
 
-    pictures = export.task.figures(outputs, targets, dataset.card, answers.shown, *more)
+    card = export.described(dataset.card)
+    pictures = export.task.figures(outputs, targets, card, answers.shown, *more)
     with whole_folder(places.reports / FIGURES_FOLDER) as folder:
         figures.save(figures.curves(history), folder / "curves.png")
         for title, figure in pictures.items():
             figures.save(figure, folder / f"{title}.png")
         if hasattr(export.task, "mistakes") and dataset.card.layout == "texts":
-            wrong = export.task.mistakes(outputs, targets, dataset.card, answers.inputs)
+            wrong = export.task.mistakes(outputs, targets, card, answers.inputs)
             pd.DataFrame(wrong).to_csv(folder / MISTAKES_FILE, index=False, lineterminator="\n")
         if (places.exported / GRADIENTS_FILE).is_file():
             gradients = pd.read_csv(places.exported / GRADIENTS_FILE)
@@ -60,11 +61,11 @@ def evaluate(block: VariantBlock, places: Places, bar: Bar) -> dict[str, Any]:
         if (places.exported / SAMPLES_FILE).is_file():
             shutil.copyfile(places.exported / SAMPLES_FILE, folder / SAMPLES_FILE)
     with whole_file(places.reports / PREDICTIONS_FILE) as aside:
-        pd.DataFrame(export.task.predictions(outputs, targets, dataset.card, *more)).to_csv(
+        pd.DataFrame(export.task.predictions(outputs, targets, card, *more)).to_csv(
             aside, index=False, lineterminator="\n"
         )
     with whole_file(places.reports / STATISTICS_FILE) as aside, aside.open("wb") as file:
-        np.save(file, export.task.statistics(outputs, targets, dataset.card), allow_pickle=False)
+        np.save(file, export.task.statistics(outputs, targets, card), allow_pickle=False)
     (latency,) = latencies_ms([(export, answers.inputs([0]))])
     write_json(places.reports / INFERENCE_TIMING_FILE, {"latency_ms": latency})
     write_json(places.reports / METRICS_FILE, metrics)
@@ -78,7 +79,7 @@ def score(export: Export, answers: Answers, dataset: Dataset, block: VariantBloc
     """
     task, manifest = export.task, export.manifest
     more = () if answers.texts is None else (answers.texts,)
-    measured = task.measure(answers.outputs, answers.targets, dataset.card, *more)
+    measured = task.measure(answers.outputs, answers.targets, export.described(dataset.card), *more)
     metrics = {name: round(value, DIGITS) for name, value in measured.items()}
     ceiling = dataset.card.ceilings.get(task.METRIC)
     found, higher = metrics[task.METRIC], task.METRIC not in task.LOWER_IS_BETTER

@@ -2,21 +2,24 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from pipeline.blocks import VariantBlock
-from pipeline.dataset import Array
+from pipeline.dataset import Array, Dataset
 from pipeline.decoding.forced import read
 from pipeline.errors import StageFailure, UserError
 from pipeline.files import whole_folder, write_json
 from pipeline.fingerprint import read_record, write_record
+from pipeline.labels import probabilities
 from pipeline.network import network_outputs, open_network
 from pipeline.onnx_graph import write_graph
 from pipeline.places import GRADIENTS_FILE, SAMPLES_FILE, WEIGHTS_FILE, Places
 from pipeline.runtime import MANIFEST_FILE, Export, Manifest
+from pipeline.segments import chosen
 from pipeline.views import ExampleSpec
 
 LARGEST_DIFFERENCE = 1e-4
@@ -59,9 +62,23 @@ def export(name: str, block: VariantBlock, places: Places) -> float:
         for file in (GRADIENTS_FILE, SAMPLES_FILE):
             if (places.trained / file).is_file():
                 shutil.copyfile(places.trained / file, folder / file)
+        if dataset.card.windows:
+            _choose_segmentation(folder, manifest, dataset)
         examples = {key: values[: max(BATCH_SIZES)] for key, values in dataset.split("test").items()}
         inputs = network.view.training_inputs(examples, dataset.card)
         return check_export(Export(folder), architecture, block, spec, model, inputs)
+
+
+def _choose_segmentation(folder: Path, manifest: Manifest, dataset: Dataset) -> None:
+    """Add to the manifest how scores become segments: as is best on the validation split."""
+    exported, arrays = Export(folder), dataset.split("validation")
+    inputs = exported.view.inputs(arrays, dataset.card)
+    outputs = exported.run_batches(len(inputs), lambda rows: inputs[rows], lambda done: None)
+    scores = probabilities(exported.view.in_units(outputs, arrays["x"], dataset.card))
+    assert dataset.card.windows
+    found = chosen(scores, exported.view.references(arrays, dataset.card), dataset.card.windows.stride)
+    description = manifest.description.model_copy(update={"segmentation": found})
+    write_json(folder / MANIFEST_FILE, manifest.model_copy(update={"description": description}).model_dump())
 
 
 def check_export(

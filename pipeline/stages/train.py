@@ -1,11 +1,13 @@
 """`train@<variant>`: build the network, fit it, write weights, history and the record of what made them."""
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +27,8 @@ from pipeline.progress import say
 from pipeline.samples import Samples
 from pipeline.training import Listener, Training, fit, split_batches
 from pipeline.validation_texts import ValidationTexts
+
+BYTES_OF_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 
 class Tracker(Protocol):
@@ -114,6 +118,7 @@ def _write(
         {
             "train_seconds": round(fitted.seconds, 2),
             "examples_per_second": round(examples / fitted.seconds, 1),
+            "peak_megabytes": round(getrusage(RUSAGE_SELF).ru_maxrss * BYTES_OF_MAXRSS / 1e6),
             "fingerprint": record.fingerprint,
         },
     )

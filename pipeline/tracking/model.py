@@ -26,6 +26,7 @@ SERVING_CODE = (
     "forecasts.py",
     "plugins.py",
     "runtime.py",
+    "segments.py",
     "viterbi.py",
     "labels.py",
     "text",

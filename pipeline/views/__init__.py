@@ -3,7 +3,8 @@
 from pipeline.dataset import Description
 from pipeline.errors import UserError, choices
 from pipeline.views.forecasts import Windows
-from pipeline.views.pictures import Frames, Images, Quadrants
+from pipeline.views.pictures import Clips, Frames, Images, Quadrants
+from pipeline.views.segments import WindowsToSegments
 from pipeline.views.sequences import Sequences
 from pipeline.views.symbols import NextSymbol, NextSymbols, OneHot, OneHotToLabel
 from pipeline.views.texts import Texts
@@ -12,6 +13,7 @@ from pipeline.views.written import ClipToText, ImageToText, TextToText
 
 __all__ = ["VIEWS", "ExampleSpec", "View", "batch_of", "open_view"]
 VIEWS: dict[str, View] = {
+    "clips": Clips(),
     "frames": Frames(),
     "images": Images(),
     "quadrants": Quadrants(),
@@ -29,6 +31,7 @@ VIEWS: dict[str, View] = {
     "tokens_to_label": Texts("one label"),
     "tokens_to_labels": Texts("a label at each step"),
     "window_to_values": Windows(),
+    "windows_to_segments": WindowsToSegments(),
 }
 
 
@@ -48,5 +51,11 @@ def open_view(name: str, description: Description, where: str) -> View:
         raise UserError(
             f"{where}: view {name!r} asks for {view.asks}, and the dataset's answers are "
             f"{'' if description.answers else 'no '}texts; allowed: {', '.join(fitting)}"
+        )
+    if ("segments" in view.asks) != (description.windows is not None):
+        raise UserError(
+            f"{where}: view {name!r} asks for {view.asks}, and the dataset's steps are "
+            f"{'' if description.windows else 'no '}windows of videos; allowed: "
+            f"{', '.join(other for other in suited if ('segments' in VIEWS[other].asks) == bool(description.windows))}"
         )
     return view

@@ -11,6 +11,7 @@ from pipeline.dataset import Array, Arrays, Description
 from pipeline.errors import UserError
 from pipeline.views.view import ExampleSpec, Sight, View, batch_of
 
+LEVELS, BRIGHTEST = 256, 255
 # The orders in which the four quadrants (0 1 / 2 3) of an image are read; all four are read side by side.
 QUADRANT_ORDERS = ((0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 1, 3), (3, 1, 2, 0))
 
@@ -69,12 +70,35 @@ class Images(View):
         """Bytes 0 to 255, or floats that already lie between 0 and 1; a last axis of 1 may be there or not."""
         if raw.ndim > len(stored_shape) and raw.shape[-1] == 1 != stored_shape[-1]:
             raw = raw[..., 0]
-        raw = batch_of(raw, stored_shape)
-        if raw.dtype.kind == "f" and raw.size and float(raw.max()) <= 1.0:
-            raw = raw * np.float32(255)
-        if raw.size and (float(raw.min()) < 0 or float(raw.max()) > 255):
-            raise UserError(f"pixel values from {raw.min()} to {raw.max()}; allowed: 0 to 255, or 0.0 to 1.0")
-        return self.inputs({"x": raw}, description)
+        return self.inputs({"x": _as_bytes(batch_of(raw, stored_shape))}, description)
+
+
+class Clips(View):
+    """Clips [N, T, H, W, C] of bytes as numbers between 0 and 1."""
+
+    layout = "clips"
+    shows = "a clip"
+
+    def spec(self, description: Description, stored_shape: tuple[int, ...]) -> ExampleSpec:
+        if description.output_steps:
+            raise UserError("each frame has a label of its own; allowed: a dataset of features, derived from this one")
+        return ExampleSpec(stored_shape, len(description.classes or []))
+
+    def inputs(self, arrays: Arrays, description: Description) -> Array:
+        return np.multiply(arrays["x"], np.float32(1 / 255), dtype=np.float32)
+
+    def raw(self, stored_shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        return "uint8", (-1, *stored_shape[1:])
+
+    def raw_rank(self, stored_shape: tuple[int, ...], found: tuple[int, ...]) -> int:
+        return len(stored_shape) - (1 if stored_shape[-1] == 1 and found[-2:] == stored_shape[1:3] else 0)
+
+    def accept(self, raw: Array, description: Description, stored_shape: tuple[int, ...]) -> Array:
+        """Any number of frames, of bytes 0 to 255 or of floats between 0 and 1; a last axis of 1 may be missing."""
+        *_, height, width, channels = stored_shape
+        if channels == 1 and raw.shape[-2:] == (height, width):
+            raw = raw[..., None]
+        return self.inputs({"x": _as_bytes(batch_of(raw, (None, height, width, channels)))}, description)
 
 
 class Quadrants(Images):
@@ -96,6 +120,28 @@ class Quadrants(Images):
         quadrants = quadrants.reshape(num, 4, *half, channels)
         by_step = quadrants[:, np.array(QUADRANT_ORDERS).T]  # [N, step, order, H/2, W/2, C]
         return by_step.reshape(num, 4, 4 * half[0], half[1], channels)
+
+
+def channels_of(stored: Array) -> tuple[tuple[float, float], ...]:
+    """Mean and spread, between 0 and 1, of each channel of images [N, H, W] or [N, H, W, C], or clips [N, T, H, W, C].
+
+    Bytes are counted, so that nothing is rounded on the way, and no copy in floats is made.
+    """
+    found = []
+    for values in np.moveaxis(stored, -1, 0) if stored.ndim > 3 else [stored]:
+        counts = np.sum([np.bincount(some.ravel(), minlength=LEVELS) for some in values], axis=0)
+        mean = counts @ np.arange(LEVELS) / counts.sum()
+        found.append((mean / BRIGHTEST, (counts @ (np.arange(LEVELS) - mean) ** 2 / counts.sum()) ** 0.5 / BRIGHTEST))
+    return tuple((float(mean), float(spread)) for mean, spread in found)
+
+
+def _as_bytes(raw: Array) -> Array:
+    """Pixels from 0 to 255, whatever they were given as."""
+    if raw.dtype.kind == "f" and raw.size and float(raw.max()) <= 1.0:
+        raw = raw * np.float32(255)
+    if raw.size and (float(raw.min()) < 0 or float(raw.max()) > 255):
+        raise UserError(f"pixel values from {raw.min()} to {raw.max()}; allowed: 0 to 255, or 0.0 to 1.0")
+    return raw
 
 
 def _with_channels(shape: tuple[int, ...]) -> tuple[int, int, int]:

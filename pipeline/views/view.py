@@ -13,7 +13,14 @@ from pipeline.dataset import Array, Arrays, Description
 from pipeline.errors import UserError
 
 Sight = Literal["an image", "a clip", "a sequence", "a text"]
-Asks = Literal["one label", "a label at each step", "one value", "a value at each step", "a text"]
+Asks = Literal[
+    "one label",
+    "a label at each step",
+    "segments, by a label at each step",
+    "one value",
+    "a value at each step",
+    "a text",
+]
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class ExampleSpec:
         have. vocabulary_size: of texts, whose inputs are tokens 0 to one less than that.
     continues: of each value answered, the place among the features of the series that it continues, in the same unit;
         empty where the answers are of another kind.
+    channels: of images and clips, mean and spread of each channel in the training split, as the network sees them.
     classes: the names of the labels. vectors: [V, D], one for each token, where the dataset has them.
     batch_size, steps_per_call: fixed for networks that carry their state from call to call, else None.
     """
@@ -42,6 +50,7 @@ class ExampleSpec:
     num_steps: int | None = None
     vocabulary_size: int | None = None
     continues: tuple[int, ...] = ()
+    channels: tuple[tuple[float, float], ...] = ()
     classes: tuple[str, ...] = ()
     vectors: Array | None = None
     batch_size: int | None = None
