@@ -16,7 +16,8 @@ from pipeline.training import Training, fit, split_batches
 from pipeline.training_bar import Silent
 
 SEED = 3
-one_each = pytest.mark.parametrize("case", ONE_EACH, ids=label)
+# Which weights are kept is no matter of the network.
+BEST_AND_LAST = [*((case, "best") for case in ONE_EACH), (ONE_EACH[0], "last")]
 
 
 class Killed(Exception):
@@ -70,8 +71,7 @@ def assert_same(found: tuple[list[Array], Fitted], expected: tuple[list[Array], 
     assert found[1].best_round == expected[1].best_round
 
 
-@one_each
-@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize(("case", "keep"), BEST_AND_LAST, ids=[f"{label(case)}-{keep}" for case, keep in BEST_AND_LAST])
 def test_interrupted_again_and_again_it_ends_with_the_same_weights(
     keras: Any, case: Case, keep: str, tmp_path: Path
 ) -> None:

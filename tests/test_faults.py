@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 KILLS, KILLS_OF_A_LONG_RUN = 5, 50
 LONGEST_WAIT = 200.0
-NOT_COMPARED = ("system/", "latency_ms", "train_seconds", "examples_per_second")
+NOT_COMPARED = ("system/", "latency_ms", "train_seconds", "examples_per_second", "peak_megabytes")
 TIMINGS = ("train_timing.json", "inference_timing.json", "derive_timing.json")
 STAGES = ("generate", "import", "derive", "train", "export", "evaluate", "report")
 # Each kill: of what it waits for (None: of nothing; or of whichever stage is next), and how long it then lets it go on,
@@ -152,10 +152,8 @@ def assert_same(found: Project, expected: Project) -> None:
 
 
 def points(store: Store, run: Any) -> dict[str, Counter[tuple[int, float]]]:
-    """How often each metric has each point; times differ between two runs."""
-    names = [
-        name for name in run.data.metrics if not name.startswith(("system/", "latency", "train_seconds", "examples"))
-    ]
+    """How often each metric has each point; times and memory differ between two runs."""
+    names = [name for name in run.data.metrics if not name.startswith(NOT_COMPARED)]
     return {
         name: Counter((point.step, point.value) for point in store.client.get_metric_history(run.info.run_id, name))
         for name in names
