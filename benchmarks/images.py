@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Contestant, Row, Stopwatch, contestants, more, race, shortest
+from benchmarks.training import train_network
 
 TITLE = "train TFLearn's network for CIFAR-10 on coloured images of 32 x 32"
 UNIT = "images/s"
@@ -38,28 +39,9 @@ def _draw(folder: Path) -> None:
 
 
 def train_ours(folder: str, steps: str) -> None:
-    """The project's loop and network, made long enough for any number of rounds."""
-    from pipeline.dataset import Dataset
     from pipeline.models import cnn
-    from pipeline.network import loss_of, network_spec, prepare_backend
-    from pipeline.training import Training, fit, split_batches
-    from pipeline.training_bar import Silent
-    from pipeline.views import VIEWS
 
-    watch = Stopwatch(int(steps))
-
-    class Listener(Silent):
-        def on_step(self, step: int, num_steps: int, loss: float) -> None:
-            watch.step()
-
-    training = Training(learning_rate=0.001, batch_size=BATCH_SIZE, steps=10_000, validate_every=10_000)
-    prepare_backend(training, SEED)
-    dataset, view = Dataset(Path(folder, "images")), VIEWS["images"]
-    spec = network_spec(view, dataset, training)
-    model = cnn.build(cnn.Parameters.model_validate(NETWORK | INPUT), spec)
-    train, validation = (split_batches(dataset, split, view, training, SEED) for split in ("train", "validation"))
-    sys.stdin.readline()
-    fit(model, loss_of(cnn, spec, training), training, train, validation, [Listener()])
+    train_network(cnn, NETWORK | INPUT, Path(folder, "images"), "images", BATCH_SIZE, steps)
 
 
 def train_keras(folder: str, steps: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measuring import Contestant, Row, Stopwatch, answer, below, contestants, measured, more, race, shortest
+from benchmarks.training import train_network
 
 TITLE = "train a CNN for sentences of 100 words, V = 10,000, published size; tokenise 50,000 texts"
 UNIT = "texts/s"
@@ -65,28 +66,9 @@ def _draw(folder: Path) -> None:
 
 
 def train_ours(folder: str, steps: str) -> None:
-    """The project's loop and network, made long enough for any number of rounds."""
-    from pipeline.dataset import Dataset
     from pipeline.models import sentence_cnn
-    from pipeline.network import loss_of, prepare_backend
-    from pipeline.training import Training, fit, split_batches
-    from pipeline.training_bar import Silent
-    from pipeline.views import VIEWS
 
-    watch = Stopwatch(int(steps))
-
-    class Listener(Silent):
-        def on_step(self, step: int, num_steps: int, loss: float) -> None:
-            watch.step()
-
-    training = Training(learning_rate=0.001, batch_size=BATCH_SIZE, steps=10_000, validate_every=10_000)
-    prepare_backend(training, seed=1)
-    dataset, view = Dataset(Path(folder, "texts")), VIEWS["tokens_to_label"]
-    spec = view.spec(dataset.card, dataset.card.example_shape())
-    model = sentence_cnn.build(sentence_cnn.Parameters.model_validate(NETWORK), spec)
-    train, validation = (split_batches(dataset, split, view, training, 1) for split in ("train", "validation"))
-    sys.stdin.readline()
-    fit(model, loss_of(sentence_cnn, spec, training), training, train, validation, [Listener()])
+    train_network(sentence_cnn, NETWORK, Path(folder, "texts"), "tokens_to_label", BATCH_SIZE, steps)
 
 
 def train_keras(folder: str, steps: str) -> None:

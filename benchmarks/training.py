@@ -2,11 +2,17 @@
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Contestant, Row, Stopwatch, below, contestants, more, race, shortest
 from benchmarks.peers import peer_python
+
+if TYPE_CHECKING:
+    from pipeline.network import Network
+    from pipeline.training import Training
 
 VARIANT = "moving_square_cnn_lstm"
 TITLE = f"train {VARIANT}"
@@ -14,6 +20,7 @@ UNIT = "clips/s"
 NUM_CLIPS = 1024  # 512 MB as frames, which only the peers need to hold
 STEPS, QUICK_STEPS = 30, 8
 ROUNDS, QUICK_ROUNDS = 5, 2
+SEED = 1
 LEAST_KERAS, LEAST_PYTORCH, MOST_MEGABYTES = 4, 2, 2000
 
 
@@ -55,27 +62,49 @@ def draw(name: str, num_examples: int, folder: Path) -> int:
 
 def train_stage(name: str, folder: str, steps: str) -> None:
     """The stage's own loop with the variant's own block, made long enough for any number of rounds."""
-    from dataclasses import replace
-
     from pipeline import config
-    from pipeline.network import loss_of, open_network
+    from pipeline.network import open_network
     from pipeline.places import Places
-    from pipeline.training import fit, split_batches
-    from pipeline.training_bar import Silent
 
     watch = Stopwatch(int(steps))
+    block = config.variant_block(name)
+    training = block.training.model_copy(update={"epochs": None, "steps": 10_000, "validate_every": 10_000})
+    places = replace(Places.of(name, block.dataset), dataset=Path(folder, block.dataset))
+    network = open_network(name, block.model_copy(update={"training": training}), places)
+    _fit(network, training, block.seed, watch)
+
+
+def train_network(
+    architecture: ModuleType, parameters: dict[str, Any], path: Path, view: str, batch_size: int, steps: str
+) -> None:
+    """The same loop with a network that is no variant's, on the dataset in `path`."""
+    from pipeline.dataset import Dataset
+    from pipeline.network import Network, network_spec, prepare_backend
+    from pipeline.training import Training
+    from pipeline.views import VIEWS
+
+    watch = Stopwatch(int(steps))
+    training = Training(learning_rate=0.001, batch_size=batch_size, steps=10_000, validate_every=10_000)
+    prepare_backend(training, SEED)
+    dataset = Dataset(path)
+    spec = network_spec(VIEWS[view], dataset, training)
+    model = architecture.build(architecture.Parameters.model_validate(parameters), spec)
+    _fit(Network(dataset, architecture, VIEWS[view], spec, model), training, SEED, watch)
+
+
+def _fit(network: "Network", training: "Training", seed: int, watch: Stopwatch) -> None:
+    """Train when told to on standard input, and count the updates."""
+    from pipeline.network import loss_of
+    from pipeline.training import fit, split_batches
+    from pipeline.training_bar import Silent
 
     class Listener(Silent):
         def on_step(self, step: int, num_steps: int, loss: float) -> None:
             watch.step()
 
-    block = config.variant_block(name)
-    training = block.training.model_copy(update={"epochs": None, "steps": 10_000, "validate_every": 10_000})
-    places = replace(Places.of(name, block.dataset), dataset=Path(folder, block.dataset))
-    network = open_network(name, block.model_copy(update={"training": training}), places)
+    splits = ("train", "validation")
+    batches = (split_batches(network.dataset, split, network.view, training, seed) for split in splits)
     loss = loss_of(network.architecture, network.spec, training)
-    dataset, view = network.dataset, network.view
-    batches = (split_batches(dataset, split, view, training, block.seed) for split in ("train", "validation"))
     sys.stdin.readline()
     fit(network.model, loss, training, *batches, [Listener()])
 
