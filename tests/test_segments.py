@@ -90,7 +90,8 @@ def activitynet(videos: list[tuple[list[Segment], list[Segment]]], least: float)
     right = []
     for segment, video in predictions:
         overlaps = [iou(segment, other) for other in videos[video][1]]
-        for place in np.argsort(overlaps)[::-1]:
+        # Of two that it overlaps alike the first, which the program leaves to its sort.
+        for place in np.argsort(-np.array(overlaps), kind="stable"):
             if overlaps[place] < least:
                 right.append(0)
                 break
