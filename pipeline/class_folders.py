@@ -62,13 +62,14 @@ def labelled_files(
     validation_share: of the training files, where there is no folder `validation` or `val`; test_share: likewise, where
     there is no folder `test`. A file falls to a share by its name, and stays there when others come. With a test_share
     the folders of the classes may also lie in `path` itself.
-    Raises `UserError` for a folder that is missing or has no such file, for a class that only test files have, and for
-    one under `classes` that is not the name of a folder beside the others.
+    Raises `UserError` for a folder that is missing or has no such file, for a class that only test files have, for
+    one under `classes` that is there twice or is not the name of a folder beside the others, and for two folders of
+    validation files.
     """
     _check_names(classes or [])
     kind = _kind(suffixes)
     if not path.is_dir():
-        raise UserError(f"{path}: is no folder; allowed: a folder with {TRAIN}/<class>/{kind} and {TEST}/<class>")
+        raise UserError(f"{path}: is no folder; allowed: a folder with {TRAIN}/<class>/ and {TEST}/<class>/ of {kind}")
     root = path if test_share is not None and not (path / TRAIN).is_dir() else path / TRAIN
     _check_test(path, test_share)
     names = classes or _class_names(root, kind)
@@ -91,7 +92,7 @@ def split_files(
     but that there is always a folder `train`."""
     kind = _kind(suffixes)
     if not path.is_dir():
-        raise UserError(f"{path}: is no folder; allowed: a folder with {TRAIN}/{kind}")
+        raise UserError(f"{path}: is no folder; allowed: a folder with {TRAIN}/ of {kind}")
     _check_test(path, test_share)
 
     def files_of(folder: Path) -> list[Path]:
@@ -115,7 +116,7 @@ def left_out(files: Iterable[Path]) -> str:
 
 
 def _kind(suffixes: tuple[str, ...] | None) -> str:
-    return "*/" if suffixes is None else " or ".join(f"*{suffix}" for suffix in suffixes)
+    return "folders of frames" if suffixes is None else " or ".join(f"*{suffix}" for suffix in suffixes) + " files"
 
 
 def _by_split(
@@ -124,10 +125,17 @@ def _by_split(
     """The files that lie in `root` and in the folders of the other splits; where these have none, their share."""
     files = {TRAIN: files_of(root)}
     if test_share is None:
+        if not (path / TEST).is_dir():
+            raise UserError(
+                f"{path / TEST}: no such folder; allowed: one like {root.name}/, or, of pictures and films, a "
+                "test_share of those that train"
+            )
         files[TEST] = files_of(path / TEST)
-    own = next((path / name for name in VALIDATION if (path / name).is_dir()), None)
+    own = [path / name for name in VALIDATION if (path / name).is_dir()]
+    if len(own) > 1:
+        raise UserError(f"{path}: found {' and '.join(f'{folder.name}/' for folder in own)}; allowed: one of the two")
     if own:
-        files["validation"] = files_of(own)
+        files["validation"] = files_of(own[0])
     shares = {} if own else {"validation": validation_share}
     if test_share is not None:
         shares[TEST] = test_share
@@ -142,6 +150,9 @@ def _check_names(classes: list[str]) -> None:
                 f"classes: found {name!r}; allowed: names of folders that lie side by side, without a slash, such as "
                 "'cat'"
             )
+    twice = next((name for name in classes if classes.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"classes: found {twice!r} twice; allowed: each once")
 
 
 def _check_test(path: Path, test_share: float | None) -> None:
@@ -151,11 +162,11 @@ def _check_test(path: Path, test_share: float | None) -> None:
 
 def _class_names(folder: Path, kind: str) -> list[str]:
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; allowed: one with a folder of {kind} files for each class")
+        raise UserError(f"{folder}: no such folder; allowed: one with a folder of {kind} for each class")
     names = sorted(entry.name for entry in _visible(folder) if entry.is_dir())
     if len(names) < 2:
         found = ", ".join(names) or "none"
-        raise UserError(f"{folder}: folders with {kind} files: found {found}; allowed: 2 and more, one for a class")
+        raise UserError(f"{folder}: folders with {kind}: found {found}; allowed: 2 and more, one for a class")
     return names
 
 
@@ -166,7 +177,7 @@ def _files(folder: Path, classes: list[str], suffixes: tuple[str, ...] | None, k
         files = _entries(folder / name, suffixes)
         if not files:
             raise UserError(
-                f"{folder / name}: no {kind} files there; allowed: at least one for each class; if it is none, name "
+                f"{folder / name}: no {kind} there; allowed: at least one for each class; if it is no class, name "
                 "those that are under 'classes'"
             )
         found += files

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files import read_json
-from pipeline.places import DERIVE_TIMING_FILE, read_evaluation, read_history
+from pipeline.places import DERIVE_TIMING_FILE, PREDICTIONS_FILE, read_evaluation, read_history
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ def blocks_of(name: str, params: dict[str, dict[str, Any]]) -> Blocks:
 
 
 def read_compared(names: list[str], params: dict[str, dict[str, Any]], reports: Path) -> list[Compared]:
-    """The variants `names` that have scores of their newest training, in this order."""
+    """The variants `names` that have scores of their newest training and were scored here, in this order.
+
+    A clone holds the scores of all, and of those that nobody made in it nothing to draw: those are left out."""
     found = []
     for name in names:
         metrics, _ = read_evaluation(reports / name)
-        if metrics:
+        if metrics and (reports / name / PREDICTIONS_FILE).is_file():
             blocks = blocks_of(name, params)
             found.append(Compared(name, blocks.variant, blocks.dataset, metrics, reports / name))
     return found

@@ -36,11 +36,13 @@ def predict(variant: str, source: str | None, example: int | None, as_json: bool
         )
     export = Export(folder)
     examples = stored_example(export, example) if example is not None else read_examples(str(source), export)
+    answered = False
     for name, raw in examples:
         try:
             answer, remark = export.answer(raw)[0], export.remark(raw)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
+        answered = True
         shown = str(raw) if example is not None and export.view.given_as_text else None
         if as_json:
             more = {"remark": remark, "text": shown}
@@ -49,6 +51,8 @@ def predict(variant: str, source: str | None, example: int | None, as_json: bool
         yield f"{name}: {export.task.sentence(answer)}" + (f" ({remark})" if remark else "")
         if shown:
             yield f"  {shown}"
+    if not answered:
+        raise UserError(f"{source}: holds no example; allowed: one and more")
 
 
 def stored_example(export: Export, number: int) -> NamedExamples:

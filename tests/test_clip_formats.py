@@ -210,7 +210,7 @@ def test_pictures_that_cannot_be_clips_are_refused(tmp_path: Path) -> None:
     with refused(f"{root / 'test/none'}: a class that the training files do not have"):
         clip_folders.read(root, parameters(size=(8, 8)))
     (root / "train/none").mkdir()
-    with refused(f"{root / 'train/none'}: no */ files", "at least one"):
+    with refused(f"{root / 'train/none'}: no folders of frames there", "at least one"):
         clip_folders.read(root, parameters(size=(8, 8)))
     with refused(f"{tmp_path / 'kept.png'}: is no folder"):
         clip_folders.read(tmp_path / "kept.png", parameters())

@@ -329,11 +329,14 @@ def test_the_page_holds_each_figure_once_with_its_text(tmp_path: Path) -> None:
 def test_variants_without_scores_of_their_newest_training_are_not_compared(tmp_path: Path) -> None:
     params: dict[str, Any] = {"datasets": {"d": {"source": "line"}}, "derived": {}, "imports": {}}
     params["variants"] = {name: {"dataset": "d"} for name in NAMES}
-    for name, fingerprints in {"one": ("a", "a"), "two": ("a", "b")}.items():
+    params["variants"]["not_here"] = {"dataset": "d"}  # its scores came with the clone, and nothing else did
+    for name, fingerprints in {"one": ("a", "a"), "two": ("a", "b"), "not_here": ("a", "a")}.items():
         (tmp_path / name).mkdir()
+        if name != "not_here":
+            (tmp_path / name / "predictions.csv").touch()
         (tmp_path / name / "metrics.json").write_text(json.dumps({"score": 1.0, "fingerprint": fingerprints[0]}))
         (tmp_path / name / "train_timing.json").write_text(json.dumps({"fingerprint": fingerprints[1]}))
-    (found,) = read_compared(["three", "two", "one"], params, tmp_path)
+    (found,) = read_compared(["not_here", "three", "two", "one"], params, tmp_path)
     assert (found.name, found.variant, found.dataset) == ("one", {"dataset": "d"}, {"source": "line"})
     assert found.metrics["score"] == 1.0 and found.history == []
 

@@ -134,6 +134,11 @@ def broken_png(path: Path) -> None:
 BAD_FILES: dict[str, tuple[str, Callable[[Path], Any], tuple[str, ...]]] = {
     "long.txt": (MEMORY, lambda path: path.write_text("3 99999999999999999999\n"), ("long.txt:1", "1e+20", "0 to 4")),
     "long.csv": (IMAGE, lambda path: path.write_text("9" * 20 + ",0" * 783), ("long.csv:1", "1e+20", "0 to 255")),
+    "empty.txt": (
+        MEMORY,
+        lambda path: path.write_text("\n\n"),
+        ("empty.txt: holds no example; allowed: one and more",),
+    ),
     "endless.txt": (MEMORY, lambda path: path.write_text("9" * 5000), ("endless.txt:1", "infinity", "finite")),
     "cell.csv": (MEMORY, lambda path: path.write_text("3\n" + "1" * 131073), ("cell.csv:2", "131072", "numbers")),
     "word.txt": (MEMORY, lambda path: path.write_text("x" * 1000), ("word.txt:1", f"found '{'x' * 40}'", "numbers")),

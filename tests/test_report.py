@@ -12,6 +12,7 @@ from project import CLIP, IMAGE, MEMORY, ROOT, VARIANTS, Project
 from pipeline.checking.findings import DataChecks, Drift, error, warning
 from pipeline.config import load_params
 from pipeline.errors import UserError
+from pipeline.figures import images
 from pipeline.stages.evaluate import passes, share
 from pipeline.stages.report import COLUMNS, put_into, report
 from pipeline.tasks.classification import examples_shown
@@ -183,6 +184,17 @@ def test_the_examples_of_a_figure_are_wrong_ones_and_then_some_of_each_class():
     outputs = np.eye(3)[[1, 1, 0, 1, 0, 2, 0]]
     assert examples_shown(outputs, targets, 4) == [2, 4, 0, 5]
     assert sorted(examples_shown(outputs, targets, 24)) == list(range(7))
+    outputs = np.eye(3)[[0, 0, 0, 1, 2, 2, 0]]
+    assert examples_shown(outputs, targets, 6) == [4, 0, 1, 5, 6, 2]  # a class of many mistakes does not hide others
+
+
+def test_captions_of_images_have_room():
+    captions = ["truck", "automobile\nnot automobile"] * 5
+    figure = images(np.zeros((10, 4, 4, 3)), captions, [True, False] * 5)
+    figure.draw_without_rendering()  # lays it out
+    boxes = [axis.title.get_window_extent() for axis in figure.axes if axis.get_title()]
+    pairs = [(one, other) for row, one in enumerate(boxes) for other in boxes[row + 1 :]]
+    assert len(boxes) == len(captions) and not any(one.overlaps(other) for one, other in pairs)
 
 
 def test_the_table_is_put_between_its_marks_and_nothing_else_changes(tmp_path: Path):

@@ -110,6 +110,12 @@ BAD_FOLDERS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     ({}, {"classes": ["pos", "bad"]}, r"train/bad: no \*\.txt files there; allowed: at least one for each class"),
     ({}, {"classes": ["pos", "neg/"]}, "classes: found 'neg/'; allowed: names of folders that lie side by side"),
+    ({}, {"classes": ["pos", "neg", "pos"]}, "classes: found 'pos' twice; allowed: each once"),
+    (
+        {"validation/pos/1_9.txt": "fine", "val/pos/1_9.txt": "fine"},
+        {},
+        "found validation/ and val/; allowed: one of the two",
+    ),
     ({}, {"min_count": 99}, "min_count is 99, and no token of the training texts occurs so often"),
 ]
 
@@ -127,6 +133,8 @@ def test_what_is_no_folder_of_texts_is_refused(tmp_path: Path) -> None:
     for name, message in (("gone", "gone: is no folder"), ("", "train: no such folder; allowed: one with a folder")):
         with pytest.raises(UserError, match=message):
             text_folders.read(tmp_path / name, parameters)
+    with pytest.raises(UserError, match=r"test: no such folder; allowed: one like train/, or, .* a test_share"):
+        text_folders.read(written(tmp_path / "untested", {"train/a/1.txt": "a", "train/b/1.txt": "b"}), parameters)
     with pytest.raises(UserError, match=r"train: folders with \*\.txt files: found pos; allowed: 2 and more"):
         text_folders.read(written(tmp_path, {"train/pos/1.txt": "a"}), parameters)
 

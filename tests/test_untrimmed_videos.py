@@ -244,7 +244,7 @@ def test_folders_that_hold_no_videos_are_refused(tmp_path: Path) -> None:
     with refused(f"{root / 'test'}: a folder of its own", "test_share is 0.2"):
         untrimmed_videos.read(root, parameters(test_share=0.2))
     (root / "test").rename(root / "tests")
-    with refused(f"{root / 'test'}: no */ there"):
+    with refused(f"{root / 'test'}: no such folder; allowed: one like train/"):
         untrimmed_videos.read(root, parameters())
 
 

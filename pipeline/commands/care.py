@@ -156,7 +156,7 @@ def accept_data(name: Name) -> None:
     if path is None:
         say(f"accept-data {name}: this version is accepted already; nothing changed")
     else:
-        say(f"accept-data {name}: {path}; keep it with: git add {path} && git commit, then go on with: make repro")
+        say(f"accept-data {name}: {path}; keep it with: git add {path} && git commit, then: make repro, or one variant")
 
 
 @app.command(rich_help_panel=CARE)

@@ -13,6 +13,7 @@ from pipeline.figures.drawing import RIGHT, WRONG
 FRAMES_SHOWN = 6
 CAPTION_COLUMNS, CHARACTERS_A_CAPTION_LINE = 4, 34
 CLIP_AXES = 5
+INCHES_A_CHARACTER, INCHES_A_LINE = 0.065, 0.14  # of a caption over an image
 
 
 def clips(clips: Array, captions: Sequence[str], right: Sequence[bool]) -> Figure:
@@ -50,9 +51,12 @@ def captioned(pictures: Array, captions: Sequence[str], right: Sequence[bool]) -
 
 
 def images(images: Array, captions: Sequence[str], right: Sequence[bool], columns: int = 8) -> Figure:
-    """Images [N, H, W, C] in a grid, each with its caption."""
+    """Images [N, H, W, C] in a grid, each with its caption, and room for it."""
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(columns * 0.95, rows * 1.15), squeeze=False)
+    lines = [caption.splitlines() for caption in captions]
+    longest, most = max(len(line) for caption in lines for line in caption), max(map(len, lines))
+    width, height = max(0.95, longest * INCHES_A_CHARACTER + 0.1), 1.15 + INCHES_A_LINE * (most - 1)
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * width, rows * height), squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, caption, good in zip(axes.flat, images, captions, right, strict=False):

@@ -24,6 +24,7 @@ def curves(history: Sequence[dict[str, float]]) -> Figure:
             if name in history[0]:
                 axis.plot(steps, [row[name] for row in history], color=colour, label=label, marker="o", markersize=3)
         axis.set(title=metric, xlabel="updates")
+        axis.locator_params(axis="x", nbins=6)
         if metric == "loss":
             axis.set_yscale("log")
     axes[0][0].legend()

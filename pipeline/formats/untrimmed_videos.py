@@ -75,7 +75,10 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
     rows = _table(path / TABLE, list(names.values()))
     trained = sorted({row.label for file in files["train"] for row in rows[names[file]]})
     if not trained:
-        raise UserError(f"{path / TABLE}: no row is of a video that trains; allowed: one and more")
+        raise UserError(
+            f"{path / TABLE}: no row is of a video that trains, one of {len(files['train'])} in "
+            f"{files['train'][0].parent} that fall to no share; allowed: one and more"
+        )
     number = {label: place for place, label in enumerate([BACKGROUND_CLASS, *trained])}
     videos = {
         split: [_labelled(file, rows[names[file]], number, parameters) for file in found]

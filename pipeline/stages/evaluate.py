@@ -94,7 +94,7 @@ def score(export: Export, answers: Answers, dataset: Dataset, block: VariantBloc
         "higher_is_better": higher,
         "num_parameters": manifest.num_parameters,
         "num_examples": dataset.card.num_examples("test"),
-        "gate": "passed" if passes(metrics, block.gate, task) else "failed",
+        "gate": verdict(metrics, block.gate, task),
         "fingerprint": manifest.fingerprint,
         "test_split": dataset.card.split_hash("test"),
         **({"references": references} if references else {}),
@@ -107,6 +107,13 @@ def share(found: float, ceiling: float, higher_is_better: bool) -> float:
     """How much of the best reachable value was reached."""
     part, whole = (found, ceiling) if higher_is_better else (ceiling, found)
     return part / whole if whole else 1.0
+
+
+def verdict(metrics: dict[str, float], gate: dict[str, float], task: Any) -> str:
+    """`passed`, `failed`, or `none` where nothing is asked."""
+    if not gate:
+        return "none"
+    return "passed" if passes(metrics, gate, task) else "failed"
 
 
 def passes(metrics: dict[str, float], gate: dict[str, float], task: Any) -> bool:

@@ -101,7 +101,7 @@ def figures(
     shown = examples_shown(outputs, targets, CLIPS_SHOWN if axes == CLIP_AXES else IMAGES_SHOWN)
     right = [actual[row] == predicted[row] for row in shown]
     captions = [
-        predicted[row] if good else f"{predicted[row]}, not {actual[row]}"
+        predicted[row] if good else f"{predicted[row]}\nnot {actual[row]}"
         for row, good in zip(shown, right, strict=True)
     ]
     pictures["examples"] = (draw.clips if axes == CLIP_AXES else draw.images)(inputs(shown), captions, right)
@@ -130,8 +130,13 @@ def mistakes(
 
 
 def examples_shown(outputs: Array, targets: Array, number: int) -> list[int]:
-    """Which examples the figure shows: wrong ones, up to half of them, then the first of each class in turn."""
-    wrong = np.flatnonzero(probabilities(outputs).argmax(axis=-1) != targets)[: number // 2]
-    by_class = [np.flatnonzero(targets == label)[:number] for label in np.unique(targets)]
-    in_turn = [int(rows[turn]) for turn in range(number) for rows in by_class if turn < len(rows)]
-    return [int(row) for row in dict.fromkeys([*wrong, *in_turn])][:number]
+    """Which examples the figure shows: wrong ones, up to half of them, then any; of each class in turn, the first."""
+    wrong = np.flatnonzero(probabilities(outputs).argmax(axis=-1) != targets)
+    mistaken = _in_turn(wrong, targets, number // 2)
+    return list(dict.fromkeys([*mistaken, *_in_turn(np.arange(len(targets)), targets, number)]))[:number]
+
+
+def _in_turn(rows: Array, targets: Array, number: int) -> list[int]:
+    """So many of the rows: the first of each class, then the second of each."""
+    by_class = [rows[targets[rows] == label][:number] for label in np.unique(targets)]
+    return [int(found[turn]) for turn in range(number) for found in by_class if turn < len(found)][:number]
