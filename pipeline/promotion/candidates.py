@@ -43,7 +43,7 @@ class Scored:
 
     def gates(self, settings: PromotionBlock) -> dict[str, str]:
         """For the variant's own gate and every bound of `promotion`: `passed`, or what was found instead."""
-        verdicts = {"own gate": "failed" if self.metrics["gate"] == "failed" else PASSED}
+        verdicts = {"own gate": PASSED if self.metrics["gate"] in (PASSED, "none") else "failed"}
         found = self.metrics | {"megabytes": self.megabytes} | self.timing
         for name, bound in settings.gate.items():
             value = found.get(name)
