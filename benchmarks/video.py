@@ -19,7 +19,7 @@ VARIANTS = {"3D CNN": "video_conv3d", "ConvLSTM": "video_conv_lstm", "CNN and LS
 UNIT = "clips/s"
 NUM_CLIPS = 1024
 STEPS, QUICK_STEPS = 25, 4
-ROUNDS, QUICK_ROUNDS = 5, 1
+ROUNDS, QUICK_ROUNDS = 12, 1
 LEAST = 1
 
 

@@ -27,10 +27,11 @@ def gradients(layer: Any, inputs: Array, upstream: Array) -> list[Array]:
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
-def test_a_convolutional_lstm_is_that_of_keras(keras: Any, steps: int, kernel: int) -> None:
+@pytest.mark.parametrize("size", [(6, 5), (2, 2), (3, 1)])  # the last two: all places in one LSTM
+def test_a_convolutional_lstm_is_that_of_keras(keras: Any, steps: int, kernel: int, size: tuple[int, int]) -> None:
     from pipeline.layers.fast_conv_lstm import FastConvLSTM
 
-    clips = by_chance(3, steps, 6, 5, 2)
+    clips = by_chance(3, steps, *size, 2)
     ours, known = FastConvLSTM(4, kernel), keras.layers.ConvLSTM2D(4, kernel, padding="same")
     known.build(clips.shape)
     known.set_weights([by_chance(*weight.shape, seed=2) / 2 for weight in known.get_weights()])
@@ -45,26 +46,28 @@ def test_a_convolutional_lstm_is_that_of_keras(keras: Any, steps: int, kernel: i
 
 
 @pytest.mark.slow
-def test_the_convolutional_lstm_computes_the_same_on_jax(keras: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [5, 2])
+def test_the_convolutional_lstm_computes_the_same_on_jax(keras: Any, tmp_path: Path, size: int) -> None:
     from pipeline.layers.fast_conv_lstm import FastConvLSTM
 
     layer = FastConvLSTM(3, 3)
-    layer.build((None, 4, 5, 5, 2))
+    layer.build((None, 4, size, size, 2))
     layer.set_weights([by_chance(*weight.shape, seed=2) / 2 for weight in layer.get_weights()])
-    clips, upstream = by_chance(2, 4, 5, 5, 2), by_chance(2, 5, 5, 3, seed=3)
+    clips, upstream = by_chance(2, 4, size, size, 2), by_chance(2, size, size, 3, seed=3)
     np.savez(tmp_path / "given.npz", clips, upstream, *layer.get_weights())
     code = """
 import jax, numpy as np
 from pipeline.layers.fast_conv_lstm import FastConvLSTM
 clips, upstream, *weights = np.load("{folder}/given.npz").values()
 layer = FastConvLSTM(3, 3)
-layer.build((None, 4, 5, 5, 2))
+layer.build((None, 4, {size}, {size}, 2))
 def answer(clips, *weights):
-    return layer.stateless_call(list(weights), [], clips)[0]
+    others = [variable.value for variable in layer.non_trainable_variables]
+    return layer.stateless_call(list(weights), others, clips)[0]
 slopes = jax.grad(lambda *given: (answer(*given) * upstream).sum(), argnums=(0, 1, 2, 3))(clips, *weights)
 np.savez("{folder}/found.npz", answer(clips, *weights), *slopes)
 """
-    run_on_jax(code.format(folder=tmp_path))
+    run_on_jax(code.format(folder=tmp_path, size=size))
     expected = [np.asarray(layer(clips)), *gradients(layer, clips, upstream)]
     for ours, wanted in zip(np.load(tmp_path / "found.npz").values(), expected, strict=True):
         np.testing.assert_allclose(ours, wanted, atol=2e-5)

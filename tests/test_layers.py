@@ -12,7 +12,10 @@ from pipeline.dataset import Array
 # batch, steps, features, units
 SIZES = [(1, 1, 1, 1), (2, 3, 4, 5), (5, 7, 3, 2), (3, 20, 1, 16), (4, 1, 6, 3)]
 # frames, height, width, channels, filters; kernel size, pool size
-CONVOLUTIONS = [(2, 6, 7, 1, 2, 2, 2), (3, 5, 5, 3, 4, 1, 1), (4, 11, 9, 2, 3, 3, 3), (1, 4, 4, 1, 1, 4, 1)]
+CONVOLUTIONS = [
+    *[(2, 6, 7, 1, 2, 2, 2), (3, 5, 5, 3, 4, 1, 1), (4, 11, 9, 2, 3, 3, 3), (1, 4, 4, 1, 1, 4, 1)],  # of few taps
+    *[(2, 6, 7, 4, 3, 3, 2), (3, 9, 8, 2, 2, 4, 3)],
+]
 
 
 def outputs_and_gradients(layer: Any, weights: list[Array], inputs: Array, upstream: Array) -> list[Array]:

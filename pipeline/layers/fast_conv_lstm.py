@@ -2,16 +2,19 @@
 
 Shi et al., *Convolutional LSTM Network* (2015), without peepholes, as Keras has it; gates in its order i, f, g, o. The
 convolution of the inputs is done once for all frames, and so is the gradient of the recurrent kernel, after the loop.
+Where a kernel covers a whole map, there is little to slide: all places together are then one LSTM.
 
-Shape legend: B batch, T frames, H height, W width, C channels, U filters, K kernel size.
+Shape legend: B batch, T frames, H height, W width, P = H * W places, C channels, U filters, K kernel size.
 """
 
 from functools import cache
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from pipeline.layers.fast_lstm import lstm_core
 from pipeline.layers.recurrent_loop import outer
 
 Tensor = Any
@@ -30,10 +33,38 @@ class FastConvLSTM(keras.layers.ConvLSTM2D):
 
     def call(self, sequences: Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Tensor:
         steps, *frame = sequences.shape[1:]
+        kernel, recurrent, bias = self.cell.kernel.value, self.cell.recurrent_kernel.value, self.cell.bias.value
+        if frame[0] * frame[1] <= kernel.shape[0] * kernel.shape[1]:
+            return last_state_of_all_places(sequences, kernel, recurrent, bias)
         in_order = ops.reshape(ops.swapaxes(sequences, 0, 1), (-1, *frame))  # before the gates make them larger
-        projected = ops.conv(in_order, self.cell.kernel, padding="same") + self.cell.bias
+        projected = ops.conv(in_order, kernel, padding="same") + bias
         projected = ops.reshape(projected, (steps, -1, *frame[:2], 4 * self.cell.filters))
-        return last_state(steps)(projected, self.cell.recurrent_kernel.value)
+        return last_state(steps)(projected, recurrent)
+
+
+def last_state_of_all_places(sequences: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor) -> Tensor:
+    """Frames [B, T, H, W, C] -> hidden state [B, H, W, U], by an LSTM of P * U units, those of all places."""
+    steps, height, width, channels = sequences.shape[1:]
+    places, units = height * width, recurrent.shape[2]
+    in_order = ops.reshape(ops.swapaxes(sequences, 0, 1), (-1, places * channels))
+    projected = ops.matmul(in_order, taps_between(height, width, kernel))
+    projected = ops.reshape(projected, (steps, -1, 4 * places * units))
+    of_all_places = ops.reshape(ops.tile(ops.reshape(bias, (4, 1, units)), (1, places, 1)), (-1,))
+    zeros = ops.zeros_like(projected[0, :, : places * units])
+    hidden, _ = lstm_core(False)(projected, taps_between(height, width, recurrent), of_all_places, zeros, zeros)
+    return ops.reshape(hidden[-1], (-1, height, width, units))
+
+
+def taps_between(height: int, width: int, kernel: Tensor) -> Tensor:
+    """The kernel [K, K, C, 4U] as the matrix [P * C, 4 * P * U] that maps all places to all places' gates."""
+    taps, places = np.indices(kernel.shape[:2]).reshape(2, -1), np.indices((height, width)).reshape(2, -1)
+    before = (np.array(kernel.shape[:2]) - 1) // 2  # how far a kernel begins before the place it is for
+    tap = places[:, :, None] - places[:, None] + before[:, None, None]  # [2, P, P]: where one place sees another
+    meet = (tap[..., None] == taps[:, None, None]).all(axis=0).reshape(-1, taps.shape[1])  # [P * P, K * K]
+    found = ops.matmul(ops.cast(meet, kernel.dtype), ops.reshape(kernel, (taps.shape[1], -1)))
+    num_places, (channels, gates) = places.shape[1], kernel.shape[2:]
+    found = ops.reshape(found, (num_places, num_places, channels, 4, gates // 4))
+    return ops.reshape(ops.transpose(found, (0, 2, 3, 1, 4)), (num_places * channels, -1))
 
 
 @cache
