@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pipeline.batches import Batches
 from pipeline.checkpoint import Checkpoint, Fitted
 from pipeline.dataset import Dataset
+from pipeline.errors import UserError
 from pipeline.network import reset_carried_state
 from pipeline.samples import Sample, Samples
 from pipeline.validation_texts import ValidationTexts
@@ -105,9 +106,9 @@ class Training(BaseModel):
 
     def small(self) -> "Training":
         """Two short rounds, for tests and smoke runs."""
-        if self.steps is not None:
-            return self.model_copy(update={"steps": 4, "validate_every": 2, "steps_per_execution": 1})
-        return self.model_copy(update={"epochs": 2, "steps_per_execution": 1})
+        length = {"epochs": 2} if self.steps is None else {"steps": 4, "validate_every": 2}
+        brief = {"steps_per_execution": 1, "warmup_steps": min(self.warmup_steps, 1)}
+        return self.model_copy(update=length | brief)
 
 
 class Listener(Protocol):
@@ -155,7 +156,8 @@ def fit(
 
     samples, texts: what it writes meanwhile, for networks that go on with texts, and that answer with texts.
 
-    Raises `StageFailure` naming the update at which the loss stopped being a number.
+    Raises `UserError` where the training is over before it is warm, `StageFailure` naming the update at which the loss
+    stopped being a number.
     """
     import keras
 
@@ -164,6 +166,11 @@ def fit(
 
     per_round = training.validate_every or train.calls_per_epoch
     num_updates = training.steps or per_round * (training.epochs or 0)
+    if training.warmup_steps >= num_updates:
+        raise UserError(
+            f"training.warmup_steps is {training.warmup_steps}, and there are {num_updates} updates in all; "
+            "allowed: fewer than these"
+        )
     model.compile(
         optimizer=_optimizer(training, num_updates),
         loss=loss,
@@ -216,7 +223,7 @@ def _optimizer(training: Training, num_updates: int) -> "keras.optimizers.Optimi
 
     rate: Any = training.learning_rate
     if training.schedule == "cosine":
-        warmup = min(training.warmup_steps, num_updates - 1)
+        warmup = training.warmup_steps
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else rate, num_updates - warmup, warmup_target=rate if warmup else None, warmup_steps=warmup
         )

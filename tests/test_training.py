@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pipeline.batches import Batches
 from pipeline.checkpoint import Fitted
 from pipeline.dataset import Array, Description
-from pipeline.errors import StageFailure
+from pipeline.errors import StageFailure, UserError
 from pipeline.training import Optimizer, Training, fit
 from pipeline.views import VIEWS
 
@@ -88,6 +88,13 @@ def test_schedules_and_warm_up_reach_the_updates(keras: Any, options: dict[str, 
     assert [row["learning_rate"] for row in found.history] == pytest.approx(rates[1:], abs=1e-6)
     assert answer(model) == pytest.approx(-sum(rates[:8]), abs=1e-5)
     assert ears.steps == list(range(1, 9)) and ears.rows == found.history
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_training_that_is_over_before_it_is_warm_is_refused(keras: Any, schedule: str) -> None:
+    message = r"training\.warmup_steps is 8, and there are 8 updates in all; allowed: fewer"
+    with pytest.raises(UserError, match=message):
+        fitted(one_weight(keras), downhill(1.0), block(steps=8, warmup_steps=8, schedule=schedule))
 
 
 @pytest.mark.parametrize(
