@@ -106,7 +106,7 @@ def read_record(folder: Path) -> TrainingRecord:
     """The record beside trained weights or an export."""
     path = folder / RECORD_FILE
     if not path.is_file():
-        raise UserError(f"{path}: not found; make it with: dvc repro train@{folder.parent.name}")
+        raise UserError(f"{path}: not found; make it with: dvc repro {folder.name}@{folder.parent.name}")
     return read_model(path, TrainingRecord)
 
 

@@ -367,7 +367,7 @@ def test_results_that_are_not_made_yet(changeable: Project, cli: Cli):
 
     rmtree(changeable / f"models/{IMAGE}")
     assert_clear(cli(changeable, "predict", IMAGE, "-e", "0"), USER, "no export", f"dvc repro export@{IMAGE}")
-    message = f"models/{IMAGE}/export: no export here; make it with: dvc repro export@{IMAGE}"
+    message = f"models/{IMAGE}/export/training.json: not found; make it with: dvc repro export@{IMAGE}"
     assert_clear(cli(changeable, "evaluate", IMAGE), USER, message)
     rmtree(changeable / "data/digits")
     assert_clear(cli(changeable, "train", IMAGE), USER, "data/digits/card.json: no dataset here", "generate digits")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.app import STAGES, Name, Variant, app
-from pipeline.errors import UserError
 from pipeline.progress import progress_bar, say
 
 
@@ -126,8 +125,6 @@ def evaluate(name: Variant) -> None:
 
     block = config.variant_block(name)
     places = Places.of(name, block.dataset)
-    if not places.exported.is_dir():
-        raise UserError(f"{places.exported}: no export here; make it with: dvc repro export@{name}")
     record, card = read_record(places.exported), read_card(places.dataset)
     with progress_bar(f"evaluate@{name}", card.num_examples("test")) as bar:
         metrics = run(block, places, bar)
