@@ -104,6 +104,8 @@ class Description(BaseModel):
     references: what simpler readers reach on the test split: their metrics, by their name.
     resized: whether images of any size were brought to the stored one, as `pipeline.pictures.read_picture` does it; so
         are those that a user gives as files.
+    frame_rate: of clips from videos, how many frames of each second were taken; None where it was all of them. So it is
+        with videos that a user gives.
     disjoint: whether no example of one split may occur in another.
     """
 
@@ -133,6 +135,7 @@ class Description(BaseModel):
     ceilings: dict[str, float] = {}
     references: dict[str, dict[str, float]] = {}
     resized: bool = False
+    frame_rate: float | None = None
     disjoint: bool = True
 
 

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import numpy as np
 
+from pipeline.clips import VIDEO_SUFFIXES, read_frames, read_video
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError, choices
 from pipeline.formats.arrays import UNREADABLE, read_members
@@ -82,6 +83,9 @@ def _read(source: str, export: Export) -> NamedExamples:
         yield from _shaped(_lines(sys.stdin, "stdin"), export)
         return
     path = Path(source)
+    if path.is_dir() and export.view.layout == "clips":
+        yield path.name, read_frames(path, *_frames(path, export))
+        return
     if path.suffix.lower() not in READERS:
         raise UserError(
             f"{path}: found extension {path.suffix or 'none'!r}; {choices(path.suffix, READERS)}, or - for stdin"
@@ -122,13 +126,28 @@ def _npz(path: Path, export: Export) -> NamedExamples:
 
 
 def _picture(path: Path, export: Export) -> NamedExamples:
-    if export.view.layout != "images":
-        raise UserError(f"{path}: a picture; {export.manifest.variant} reads {export.view.layout}: allowed: .npy, .npz")
+    _check_reads("images", f"{path}: a picture", export)
     shape = export.manifest.stored_shape
     channels = 1 if len(shape) == 2 else shape[2]
     size = (shape[0], shape[1]) if export.manifest.description.resized else None
     array = read_picture(path, channels, size)
     yield path.name, array.reshape(shape) if array.size == np.prod(shape) else array
+
+
+def _video(path: Path, export: Export) -> NamedExamples:
+    yield path.name, read_video(path, *_frames(path, export), export.manifest.description.frame_rate)
+
+
+def _frames(path: Path, export: Export) -> tuple[int, int, tuple[int, int] | None]:
+    """How many frames a clip has, their channels, and the size to which they are brought, if they are."""
+    _check_reads("clips", f"{path}: a video", export)
+    frames, height, width, channels = export.manifest.stored_shape
+    return frames, channels, (height, width) if export.manifest.description.resized else None
+
+
+def _check_reads(layout: str, found: str, export: Export) -> None:
+    if export.view.layout != layout:
+        raise UserError(f"{found}; {export.manifest.variant} reads {export.view.layout}: allowed: .npy, .npz")
 
 
 def _lines(file: TextIO, name: str) -> NamedExamples:
@@ -201,6 +220,7 @@ READERS: dict[str, Callable[[Path, Export], NamedExamples]] = {
     ".png": _picture,
     ".jpg": _picture,
     ".jpeg": _picture,
+    **dict.fromkeys(VIDEO_SUFFIXES, _video),
     ".txt": _text,
     ".csv": _csv,
     ".jsonl": _jsonl,

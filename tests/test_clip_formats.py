@@ -1,19 +1,23 @@
 """Folders of clips: pictures and videos as they are stored, splits, sizes, rates, and every file that is refused."""
 
 import importlib.util
+import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from exported import write_features_export
 from PIL import Image
 from pydantic import ValidationError
 from tables import refused
 
 from pipeline.clips import open_pictures, read_frames, read_video
-from pipeline.dataset import Array
+from pipeline.dataset import Array, Dataset
 from pipeline.formats import clip_folders
+from pipeline.predict import predict
 from pipeline.stages.ingest import ingest
 
 CLASSES = ("jumps", "runs")
@@ -179,6 +183,51 @@ def test_clips_of_any_size_are_brought_to_the_declared_one(tmp_path: Path) -> No
     assert abs(int(splits["train"]["x"][-1].mean()) - 100) <= 3
     with refused("large.mp4: 48 x 72 pixels", "has 16 x 24", "'size'"):
         clip_folders.read(root, parameters(stored="videos"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "options"),
+    [
+        ("pictures", {}),
+        ("pictures", {"size": (8, 12)}),
+        pytest.param("videos", {}, marks=needs_av),
+        pytest.param("videos", {"size": (8, 12)}, marks=needs_av),
+        pytest.param("videos", {"frame_rate": 5}, marks=needs_av),
+    ],
+)
+def test_a_trained_network_is_asked_about_clips_as_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: str, options: dict[str, Any]
+) -> None:
+    """It sees them as the import did: the middle, at its rate and of its size."""
+    root = folder_of(tmp_path / "raw", stored, frames=9)
+    for split in ("train", "validation", "test"):
+        shutil.copytree(root / split / "runs", root / split / "walks")  # it answers with one of three
+    monkeypatch.chdir(tmp_path)
+    declared = parameters(stored=stored, frames=3, **options)
+    ingest("clips", root, "clip_folders", declared, Path("data/clips"))
+    write_features_export(Path("models/reader/export"), "reader", Dataset(Path("data/clips")), each_frame=False)
+    file = "raw/test/runs/0" if stored == "pictures" else "raw/test/runs/0.mkv"
+    (found,) = (json.loads(line) for line in predict("reader", file, None, True))
+    (expected,) = (json.loads(line) for line in predict("reader", None, 2, True))
+    assert found.pop("example") == Path(file).name and expected.pop("example") == "test[2]"
+    assert found == expected
+
+
+def test_what_is_no_clip_is_refused_by_who_reads_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = folder_of(tmp_path / "raw", "pictures")
+    monkeypatch.chdir(tmp_path)
+    ingest("clips", root, "clip_folders", parameters(), Path("data/clips"))
+    write_features_export(Path("models/reader/export"), "reader", Dataset(Path("data/clips")), each_frame=False)
+    Path("raw/empty").mkdir()
+    Path("raw/empty.mp4").write_bytes(b"")
+    for file, words in (
+        ("raw/empty", "raw/empty: 0 frames; allowed: 4 and more"),
+        ("raw/empty.mp4", "raw/empty.mp4: "),
+        ("raw/test/runs/0/000.png", "000.png: a picture; reader reads clips: allowed: .npy"),
+        ("raw/nothing.mp4", "raw/nothing.mp4: no such file"),
+    ):
+        with refused(words):
+            list(predict("reader", file, None, False))
 
 
 def test_splits_can_be_shares(tmp_path: Path) -> None:

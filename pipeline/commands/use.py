@@ -14,7 +14,10 @@ from pipeline.progress import say
 def predict(
     variant: Variant,
     input: Annotated[
-        str | None, typer.Option("--input", "-i", help=".npy .npz .png .jpg .txt .csv .jsonl, or - for stdin.")
+        str | None,
+        typer.Option(
+            "--input", "-i", help=".npy .npz .png .jpg .txt .csv .jsonl, a video or a folder of pictures; - for stdin."
+        ),
     ] = None,
     example: Annotated[
         int | None, typer.Option("--example", "-e", min=0, help="Take this example of the test split.")

@@ -55,6 +55,7 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
         layout="clips",
         classes=classes,
         resized=parameters.size is not None,
+        frame_rate=parameters.frame_rate,
         disjoint=False,  # collected clips may be there twice
     )
     return splits, description
