@@ -1,11 +1,14 @@
 """The training loop on problems whose every step can be worked out by hand."""
 
 import math
+import re
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
 
 from pipeline.batches import Batches
 from pipeline.checkpoint import Fitted
@@ -264,3 +267,14 @@ def test_small_is_a_valid_block_of_two_rounds() -> None:
     for training in (block(), block(steps=None, validate_every=None, epochs=90), block(steps=500, validate_every=100)):
         small = Training.model_validate(training.small().model_dump())
         assert (small.epochs or 0) == 2 or (small.steps or 0) // (small.validate_every or 1) == 2
+
+
+def test_the_documents_tell_every_option_and_its_default() -> None:
+    _, _, section = Path("docs/extending.md").read_text().partition("### What `training` takes")
+    rows = [line.split("|")[1:3] for line in section.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    told = {name: default.strip(" `") for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+    assert set(told) == set(Training.model_fields)
+    for name, default in told.items():
+        value = Training.model_fields[name].get_default()
+        if value is not None and value is not PydanticUndefined:
+            assert default == (str(value).lower() if isinstance(value, bool) else str(value)), name
