@@ -168,7 +168,7 @@ def _sampled(times: Array, frame_rate: float) -> Array:
 
 def _middle(where: Path, found: int, asked: int) -> slice:
     if found < asked:
-        raise UserError(f"{where}: {found} frames; allowed: {asked} and more, as 'frames' asks for so many")
+        raise UserError(f"{where}: {found} frames; allowed: {asked} and more, the 'frames' of a clip")
     first = (found - asked) // 2
     return slice(first, first + asked)
 

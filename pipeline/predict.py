@@ -14,6 +14,7 @@ from pipeline.clips import VIDEO_SUFFIXES, read_frames, read_video
 from pipeline.dataset import Array, Dataset
 from pipeline.errors import UserError, choices
 from pipeline.formats.arrays import UNREADABLE, read_members
+from pipeline.pictures import SUFFIXES as PICTURE_SUFFIXES
 from pipeline.pictures import read_picture
 from pipeline.plugins import NAME
 from pipeline.runtime import Export
@@ -82,17 +83,21 @@ def _read(source: str, export: Export) -> NamedExamples:
     if source == "-":
         yield from _shaped(_lines(sys.stdin, "stdin"), export)
         return
-    path = Path(source)
-    if path.is_dir() and export.view.layout == "clips":
-        yield path.name, read_frames(path, *_frames(path, export))
-        return
-    if path.suffix.lower() not in READERS:
-        raise UserError(
-            f"{path}: found extension {path.suffix or 'none'!r}; {choices(path.suffix, READERS)}, or - for stdin"
-        )
-    if not path.is_file():
+    path, layout = Path(source), export.view.layout
+    readers = READERS | OF_LAYOUT.get(layout, {})
+    if not path.exists():
         raise UserError(f"{path}: no such file")
-    yield from READERS[path.suffix.lower()](path, export)
+    if path.is_dir():
+        if layout != "clips":
+            raise UserError(f"{path}: a folder; {export.manifest.variant} reads {layout}; {choices('', readers)}")
+        yield path.name, read_frames(path, *_frames(export))
+        return
+    if path.suffix.lower() not in readers:
+        raise UserError(
+            f"{path}: found extension {path.suffix or 'none'!r}; {export.manifest.variant} reads {layout}; "
+            f"{choices(path.suffix, readers)}, or - for stdin"
+        )
+    yield from readers[path.suffix.lower()](path, export)
 
 
 def _several(array: Array, name: str, export: Export) -> NamedExamples:
@@ -126,7 +131,6 @@ def _npz(path: Path, export: Export) -> NamedExamples:
 
 
 def _picture(path: Path, export: Export) -> NamedExamples:
-    _check_reads("images", f"{path}: a picture", export)
     shape = export.manifest.stored_shape
     channels = 1 if len(shape) == 2 else shape[2]
     size = (shape[0], shape[1]) if export.manifest.description.resized else None
@@ -135,19 +139,13 @@ def _picture(path: Path, export: Export) -> NamedExamples:
 
 
 def _video(path: Path, export: Export) -> NamedExamples:
-    yield path.name, read_video(path, *_frames(path, export), export.manifest.description.frame_rate)
+    yield path.name, read_video(path, *_frames(export), export.manifest.description.frame_rate)
 
 
-def _frames(path: Path, export: Export) -> tuple[int, int, tuple[int, int] | None]:
+def _frames(export: Export) -> tuple[int, int, tuple[int, int] | None]:
     """How many frames a clip has, their channels, and the size to which they are brought, if they are."""
-    _check_reads("clips", f"{path}: a video", export)
     frames, height, width, channels = export.manifest.stored_shape
     return frames, channels, (height, width) if export.manifest.description.resized else None
-
-
-def _check_reads(layout: str, found: str, export: Export) -> None:
-    if export.view.layout != layout:
-        raise UserError(f"{found}; {export.manifest.variant} reads {export.view.layout}: allowed: .npy, .npz")
 
 
 def _lines(file: TextIO, name: str) -> NamedExamples:
@@ -214,14 +212,9 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-READERS: dict[str, Callable[[Path, Export], NamedExamples]] = {
-    ".npy": _npy,
-    ".npz": _npz,
-    ".png": _picture,
-    ".jpg": _picture,
-    ".jpeg": _picture,
-    **dict.fromkeys(VIDEO_SUFFIXES, _video),
-    ".txt": _text,
-    ".csv": _csv,
-    ".jsonl": _jsonl,
+Readers = dict[str, Callable[[Path, Export], NamedExamples]]
+READERS: Readers = {".npy": _npy, ".npz": _npz, ".txt": _text, ".csv": _csv, ".jsonl": _jsonl}
+OF_LAYOUT: dict[str, Readers] = {
+    "images": dict.fromkeys(PICTURE_SUFFIXES, _picture),
+    "clips": dict.fromkeys(VIDEO_SUFFIXES, _video),
 }

@@ -120,7 +120,8 @@ class _Remedies:
         if training.keep == "last":
             yield self._kept()
         if training.schedule == "cosine":  # whose rate is to reach zero where the training ends
-            yield self._length(self._best + 1, "to end where it was best, with the rate at zero by then")
+            if self._step(self._best) > training.warmup_steps:
+                yield self._length(self._best + 1, "to end where it was best, with the rate at zero by then")
         elif training.early_stopping is None:
             yield Remedy("to end soon after it was best", "training.early_stopping", None, PATIENCE)
         if training.keep == "best":

@@ -320,7 +320,9 @@ def test_an_input_that_cannot_be_answered(made: Project, cli: Cli, tmp_path: Pat
 def test_an_input_that_is_not_there(made: Project, cli: Cli, tmp_path: Path):
     assert_clear(cli(made, "predict", IMAGE, "-i", str(tmp_path / "x.npy")), USER, "x.npy: no such file")
     (tmp_path / "folder.npy").mkdir()
-    assert_clear(cli(made, "predict", IMAGE, "-i", str(tmp_path / "folder.npy")), USER, "folder.npy: no such file")
+    assert_clear(
+        cli(made, "predict", IMAGE, "-i", str(tmp_path / "folder.npy")), USER, "folder.npy: a folder", "reads images"
+    )
 
 
 def test_what_was_answered_before_a_bad_line_stands(made: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch):

@@ -45,6 +45,20 @@ def test_a_convolutional_lstm_is_that_of_keras(keras: Any, steps: int, kernel: i
         np.testing.assert_allclose(found, wanted, atol=2e-5)
 
 
+@pytest.mark.parametrize("size", [(4, 3), (2, 2)])
+def test_a_convolutional_lstm_reads_any_number_of_long_clips(keras: Any, size: tuple[int, int]) -> None:
+    import tensorflow as tf
+
+    from pipeline.layers.fast_conv_lstm import FastConvLSTM
+
+    layer = FastConvLSTM(3, 3)
+    layer.build((None, 20, *size, 2))
+    compiled = tf.function(layer, input_signature=[tf.TensorSpec((None, 20, *size, 2))])
+    for batch in (1, 4):
+        clips = by_chance(batch, 20, *size, 2)
+        np.testing.assert_allclose(compiled(clips), layer(clips), atol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [5, 2])
 def test_the_convolutional_lstm_computes_the_same_on_jax(keras: Any, tmp_path: Path, size: int) -> None:
@@ -104,11 +118,12 @@ def test_the_layers_survive_being_saved_in_a_model(keras: Any, tmp_path: Path) -
     from pipeline.layers.frame_vote import FrameVote
     from pipeline.layers.pooled_convolution_3d import PooledConvolution3D
 
-    clip = keras.Input((4, 6, 6, 1))
-    state = FastConvLSTM(3, 3)(PooledConvolution3D(2, 3, (1, 2, 2))(clip))
+    clip = keras.Input((4, 12, 12, 1))
+    maps = PooledConvolution3D(2, 3, (1, 2, 2))(clip)
+    state = FastConvLSTM(3, 3)(maps), FastConvLSTM(3, 7)(maps)  # the second reaches over a whole map
     frames = keras.Input((None, 5))
     for model, example in (
-        (keras.Model(clip, state), by_chance(2, 4, 6, 6, 1)),
+        (keras.Model(clip, keras.layers.Concatenate()(state)), by_chance(2, 4, 12, 12, 1)),
         (keras.Model(frames, FrameVote()(frames)), by_chance(2, 3, 5)),
     ):
         model.save(tmp_path / "model.keras")

@@ -12,10 +12,14 @@ from pipeline.dataset import Array
 # batch, steps, features, units
 SIZES = [(1, 1, 1, 1), (2, 3, 4, 5), (5, 7, 3, 2), (3, 20, 1, 16), (4, 1, 6, 3)]
 # frames, height, width, channels, filters; kernel size, pool size
-CONVOLUTIONS = [
-    *[(2, 6, 7, 1, 2, 2, 2), (3, 5, 5, 3, 4, 1, 1), (4, 11, 9, 2, 3, 3, 3), (1, 4, 4, 1, 1, 4, 1)],  # of few taps
-    *[(2, 6, 7, 4, 3, 3, 2), (3, 9, 8, 2, 2, 4, 3)],
+FEW_TAPS = [
+    (2, 6, 7, 1, 2, 2, 2),
+    (3, 5, 5, 3, 4, 1, 1),
+    (4, 11, 9, 2, 3, 3, 3),
+    (1, 4, 4, 1, 1, 4, 1),
+    (2, 7, 8, 3, 2, 3, 2),
 ]
+MANY_TAPS = [(2, 6, 7, 4, 3, 3, 2), (3, 9, 8, 2, 2, 4, 3)]
 
 
 def outputs_and_gradients(layer: Any, weights: list[Array], inputs: Array, upstream: Array) -> list[Array]:
@@ -87,9 +91,42 @@ def compare_convolution_with_keras(size: tuple[int, ...]) -> None:
         np.testing.assert_allclose(mine, known, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("size", FEW_TAPS + MANY_TAPS, ids=str)
 def test_pooled_convolution_computes_what_two_layers_of_keras_compute(keras: Any, size: tuple[int, ...]) -> None:
     compare_convolution_with_keras(size)
+
+
+@pytest.mark.parametrize(("size", "computed"), [(FEW_TAPS[0], False), (MANY_TAPS[0], True)])
+def test_of_few_taps_a_compiled_step_computes_no_convolution(
+    keras: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, ...], computed: bool
+) -> None:
+    """It is in the graph for its gradient, and TensorFlow leaves out what nobody reads."""
+    import tensorflow as tf
+
+    from pipeline.layers.pooled_convolution import PooledConvolution
+
+    seen: list[Any] = []
+    convolve = keras.ops.conv
+
+    @tf.custom_gradient
+    def probed(convolved: Any) -> Any:
+        passed = tf.numpy_function(lambda values: seen.append(1) or values, [convolved], tf.float32, stateful=False)
+        return tf.ensure_shape(passed, convolved.shape), lambda above: above
+
+    monkeypatch.setattr(keras.ops, "conv", lambda *given, **options: probed(convolve(*given, **options)))
+    frames, height, width, channels, *sizes = size
+    layer = PooledConvolution(*sizes)
+    layer.build((None, height, width, channels))
+
+    @tf.function
+    def step(inputs: Any) -> Any:
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer(inputs) ** 2)
+        return tape.gradient(total, [weight.value for weight in layer.trainable_weights])
+
+    gradients = step(tf.ones((frames, height, width, channels)))
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    assert bool(seen) == computed
 
 
 def test_pooled_convolution_refuses_frames_smaller_than_a_window(keras: Any) -> None:
@@ -110,7 +147,7 @@ def test_fast_lstm_computes_what_keras_lstm_computes(
 def test_both_do_so_on_jax_too() -> None:
     code = (
         "import test_layers as t; [t.compare_with_keras(size, b) for size in t.SIZES[1:3] for b in (False, True)]; "
-        "[t.compare_convolution_with_keras(size) for size in t.CONVOLUTIONS[:3]]"
+        "[t.compare_convolution_with_keras(size) for size in t.FEW_TAPS + t.MANY_TAPS]"
     )
     run_on_jax(code)
 

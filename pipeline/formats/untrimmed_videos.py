@@ -98,7 +98,6 @@ def read(path: Path, parameters: Parameters) -> tuple[dict[str, Arrays], Descrip
         classes=list(number),
         output_steps=parameters.frames,
         resized=parameters.size is not None,
-        frame_rate=parameters.frame_rate,
         disjoint=False,  # collected videos may be there twice
     )
     return splits, description
